@@ -1,0 +1,22 @@
+// What the environment says of this process before MPI is up. Launchers' variables may be wrong
+// (an MPI of another make), so they only decide who prints and checks files, and what to diagnose.
+#pragma once
+
+#include <string>
+
+namespace tpinfer::comm {
+
+// This process's number and the number of processes in its step, as the launcher says
+// (Open MPI, PMIx, PMI, Slurm steps); 0 and 1 when no launcher speaks.
+int environment_rank();
+int environment_size();
+
+// The variable that environment_size() was read from, "" when there is none: for diagnoses.
+std::string environment_size_source();
+
+// Cores that this process may run on (its affinity mask), at least 1.
+int affinity_cores();
+
+std::string host_name();
+
+}  // namespace tpinfer::comm

@@ -1,0 +1,143 @@
+#include "comm/mpi/session.hpp"
+
+#include <fmt/format.h>
+#include <mpi.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "comm/activity.hpp"
+#include "comm/environment.hpp"
+#include "comm/fault.hpp"
+#include "comm/meter.hpp"
+#include "comm/mpi/abort.hpp"
+#include "comm/mpi/check.hpp"
+#include "comm/mpi/communicator.hpp"
+#include "comm/texts.hpp"
+#include "kernels/base/error.hpp"
+
+namespace tpinfer::comm {
+namespace {
+
+// Open MPI's ranks spin while they wait; it yields by itself only when its launcher knows that
+// there are more ranks than cores, which it does not with a narrow affinity mask or container.
+void yield_when_crowded() {
+  const char* ranks = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+  if (ranks == nullptr) return;
+  // When the launcher has bound us, our mask is our own share and not what the ranks divide.
+  const bool bound = std::getenv("OMPI_MCA_orte_bound_at_launch") != nullptr;
+  const long cores = bound ? sysconf(_SC_NPROCESSORS_ONLN) : affinity_cores();
+  if (std::atol(ranks) > cores) setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+}
+
+int size_of_world() {
+  int size = 1;
+  check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
+  return size;
+}
+
+// Started by another MPI's launcher, every process would run the whole job alone, and all would
+// succeed. A launcher that started several processes of which MPI sees one is not MPI's own.
+void refuse_wrong_launcher() {
+  if (size_of_world() > 1 || environment_size() < 2) return;
+  const std::string text = fmt::format(
+      "wrong launcher: {}={} but {} counts 1 rank; start this program with the launcher of {}",
+      environment_size_source(), environment_size(), mpi_version(), mpi_version());
+  MPI_Finalize();
+  fail(Fault::config, text);
+}
+
+}  // namespace
+
+struct Session::State {
+  int thread_level = MPI_THREAD_SINGLE;
+  int node_count = 1, ranks_on_node = 1, node_rank = 0;
+  std::vector<std::string> hosts;
+  std::unique_ptr<Communicator> world;
+  std::vector<std::function<void()>> at_end;
+
+  void find_nodes() {
+    MPI_Comm node = MPI_COMM_NULL;
+    check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+              "MPI_Comm_split_type");
+    check_mpi(MPI_Comm_size(node, &ranks_on_node), "MPI_Comm_size");
+    check_mpi(MPI_Comm_rank(node, &node_rank), "MPI_Comm_rank");
+    check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
+    const int leads = node_rank == 0 ? 1 : 0;
+    check_mpi(MPI_Allreduce(&leads, &node_count, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD),
+              "MPI_Allreduce");
+  }
+};
+
+Session::Session(const SessionOptions& options) : state_(std::make_unique<State>()) {
+  set_phase("start MPI");
+  fault_site("init");
+  yield_when_crowded();
+  const Waiting waiting("MPI_Init");
+  check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &state_->thread_level),
+            "MPI_Init_thread");
+  refuse_wrong_launcher();
+  // Errors come back as codes, which we turn into exceptions that say what failed.
+  check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  state_->find_nodes();
+  // Set-up is not the run's communication: it gets a meter of its own.
+  const int handle = fortran_world();
+  const auto setup =
+      mpi_communicator(handle, false, options.chunk_bytes, std::make_shared<Meter>());
+  state_->hosts = all_gather_texts(*setup, host_name());
+  state_->world = mpi_communicator(handle, false, options.chunk_bytes, std::make_shared<Meter>());
+}
+
+Session::~Session() {
+  try {
+    for (auto it = state_->at_end.rbegin(); it != state_->at_end.rend(); ++it) (*it)();
+  } catch (const std::exception& error) {
+    abort_run(Fault::internal, error.what());  // a destructor has no other way to say it
+  }
+  set_phase("end MPI");
+  fault_site("finalize");
+  state_->world.reset();
+  const Waiting waiting("MPI_Finalize");
+  MPI_Finalize();
+}
+
+Communicator& Session::world() { return *state_->world; }
+int Session::node_count() const { return state_->node_count; }
+int Session::ranks_on_node() const { return state_->ranks_on_node; }
+int Session::node_rank() const { return state_->node_rank; }
+const std::vector<std::string>& Session::hosts() const { return state_->hosts; }
+bool Session::threads_may_call() const { return state_->thread_level == MPI_THREAD_MULTIPLE; }
+
+std::string Session::thread_level() const {
+  switch (state_->thread_level) {
+    case MPI_THREAD_MULTIPLE:
+      return "multiple";
+    case MPI_THREAD_SERIALIZED:
+      return "serialized";
+    case MPI_THREAD_FUNNELED:
+      return "funneled";
+    default:
+      return "single";
+  }
+}
+
+void Session::at_end(std::function<void()> action) { state_->at_end.push_back(std::move(action)); }
+
+int Session::fortran_world() const { return MPI_Comm_c2f(MPI_COMM_WORLD); }
+
+std::string mpi_version() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  // "Open MPI v4.1.4, package: ..." or "MPICH Version:\t4.0.2\nMPICH Release date: ..."
+  std::string version(text, static_cast<std::size_t>(length));
+  version = version.substr(0, version.find_first_of(",\n"));
+  for (const auto& [from, to] : {std::pair{" v", " "}, std::pair{" Version:\t", " "}}) {
+    const std::size_t at = version.find(from);
+    if (at != version.npos) version.replace(at, std::string(from).size(), to);
+  }
+  return version;
+}
+
+}  // namespace tpinfer::comm

@@ -1,0 +1,18 @@
+// An orderly end on SIGTERM, SIGINT or SIGUSR1: between two batches, on all ranks together.
+#pragma once
+
+#include <cstdint>
+
+#include "comm/communicator.hpp"
+
+namespace tpinfer::launch {
+
+// From now on these signals ask for the end instead of killing. Local; call after MPI is up. A
+// second SIGTERM or SIGINT kills as usual.
+void watch_signals();
+
+// Throws Fault::temporary on all ranks when any of them was asked to end, saying how many rows were
+// done. Collective: one small all-gather.
+void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows);
+
+}  // namespace tpinfer::launch

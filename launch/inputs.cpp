@@ -1,0 +1,187 @@
+#include "launch/inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "kernels/base/error.hpp"
+#include "shard/arrays/convert.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+std::string shape_text(const shard::ValueSpec& spec) {
+  std::string text;
+  for (const shard::Extent& extent : spec.shape) {
+    text += (text.empty() ? "" : ",") +
+            (extent.symbol.empty() ? fmt::format("{}", extent.value) : extent.symbol);
+  }
+  return fmt::format("({}{})", text, spec.shape.size() == 1 ? "," : "");
+}
+
+void check_fits(const shard::ValueSpec& spec, const std::string& source, const Shape& shape,
+                DType dtype) {
+  bool fits = shape.size() == spec.shape.size();
+  for (std::size_t d = 0; fits && d < shape.size(); ++d) {
+    fits = !spec.shape[d].symbol.empty() || spec.shape[d].value == shape[d];
+  }
+  if (!fits) {
+    fail(Fault::data, fmt::format("input {}: {} has shape {}, the model wants {}", spec.name,
+                                  source, to_text(shape), shape_text(spec)));
+  }
+  if (!shard::convertible(dtype, spec.dtype)) {
+    fail(Fault::data, fmt::format("input {}: {} holds {}, the model wants {}", spec.name, source,
+                                  name_of(dtype), name_of(spec.dtype)));
+  }
+}
+
+std::string input_names(const shard::Graph& graph) {
+  std::string names;
+  for (const shard::ValueSpec& input : graph.inputs) {
+    names += fmt::format("{}{} {} {}", names.empty() ? "" : ", ", input.name, name_of(input.dtype),
+                         shape_text(input));
+  }
+  return names;
+}
+
+// "x=ones" -> {"x", "ones"}; "ones" means the only input.
+std::pair<std::string, std::string> named_source(const shard::Graph& graph,
+                                                 const std::string& argument) {
+  const std::size_t equals = argument.find('=');
+  const std::string name = argument.substr(0, equals);
+  const bool known = std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                                 [&](const auto& input) { return input.name == name; });
+  if (equals != std::string::npos && known) return {name, argument.substr(equals + 1)};
+  if (equals == std::string::npos && graph.inputs.size() == 1) {
+    return {graph.inputs[0].name, argument};
+  }
+  fail(Fault::data, fmt::format("--input {}: {}; the model's inputs: {}", argument,
+                                equals == std::string::npos ? "name the input, NAME=SOURCE"
+                                                            : "no input is called " + name,
+                                input_names(graph)));
+}
+
+template <typename T>
+void fill_elements(const View& out, int value) {
+  std::fill_n(out.as<T>(), out.count(), static_cast<T>(value));
+}
+
+}  // namespace
+
+void fill(const View& out, int value) {
+  switch (size_of(out.dtype)) {
+    case 1: return fill_elements<std::uint8_t>(out, value);
+    case 2: return fill_elements<std::uint16_t>(out, value);
+    case 8: return fill_elements<std::uint64_t>(out, value);
+    default: break;
+  }
+  if (out.dtype == DType::f32) return fill_elements<float>(out, value);
+  fill_elements<std::uint32_t>(out, value);
+}
+
+const shard::ExampleInfo* example_of(const runtime::Model& model, const std::string& graph) {
+  for (const shard::ExampleInfo& example : model.table().examples) {
+    const std::string& of = example.graph.empty() ? model.table().graphs[0].name : example.graph;
+    if (of == graph) return &example;
+  }
+  return nullptr;
+}
+
+InputSource::InputSource(const shard::ValueSpec& spec, const std::string& text,
+                         runtime::Model& model, const std::string& graph, bool opens_files)
+    : spec_(spec), text_(text), model_(&model) {
+  if (text == "ones" || text == "zeros") return;
+  if (text == "example") {
+    const shard::ExampleInfo* example = example_of(model, graph);
+    for (std::size_t i = 0; example && i < example->inputs.size(); ++i) {
+      if (example->inputs[i].data.name == spec.name) example_path_ = example->inputs[i].data.path;
+    }
+    if (example_path_.empty()) {
+      fail(Fault::data, fmt::format("input {}: the model has no example of it", spec.name));
+    }
+    known_shape_ = model.file().shape(example_path_);
+    check_fits(spec, "the model's example", *known_shape_,
+               model.file().compute_dtype(example_path_));
+    return;
+  }
+  if (!opens_files) return;
+  reader_ = shard::open_array(text, spec.name);
+  known_shape_ = reader_->shape;
+  check_fits(spec, text, *known_shape_, reader_->dtype);
+}
+
+void InputSource::read(Range rows, const View& out) {
+  if (text_ == "ones" || text_ == "zeros") return fill(out, text_ == "ones" ? 1 : 0);
+  const DType from =
+      example_path_.empty() ? reader_->dtype : model_->file().compute_dtype(example_path_);
+  std::vector<std::byte> stored;
+  void* target = out.data;
+  if (from != out.dtype) {
+    stored.resize(static_cast<std::size_t>(out.count()) * size_of(from));
+    target = stored.data();
+  }
+  if (example_path_.empty()) {
+    reader_->read_rows(rows, target);
+  } else {
+    Box box = whole_box(*known_shape_);
+    if (!box.extent.empty()) box.offset[0] = rows.begin, box.extent[0] = rows.size();
+    model_->file().read(example_path_, box, target);
+  }
+  if (from != out.dtype) {
+    shard::convert_elements(from, stored.data(), out.dtype, out.data, out.count());
+  }
+}
+
+std::vector<InputSource> choose_inputs(const shard::Graph& graph,
+                                       const std::vector<std::string>& arguments,
+                                       runtime::Model& model, bool opens_files) {
+  std::map<std::string, std::string> sources;
+  for (const std::string& argument : arguments) {
+    const auto [name, source] = named_source(graph, argument);
+    if (!sources.emplace(name, source).second) {
+      fail(Fault::data, fmt::format("--input {}: input {} is given twice", argument, name));
+    }
+  }
+  const bool has_example = example_of(model, graph.name) != nullptr;
+  std::vector<InputSource> inputs;
+  for (const shard::ValueSpec& spec : graph.inputs) {
+    const auto source = sources.find(spec.name);
+    if (source == sources.end() && !arguments.empty()) {
+      fail(Fault::data, fmt::format("cannot find input {}: give --input {}=SOURCE; the model's "
+                                    "inputs: {}", spec.name, spec.name, input_names(graph)));
+    }
+    const std::string text =
+        source != sources.end() ? source->second : has_example ? "example" : "ones";
+    inputs.emplace_back(spec, text, model, graph.name, opens_files);
+  }
+  return inputs;
+}
+
+shard::Symbols symbols_of(const std::vector<InputSource>& inputs) {
+  shard::Symbols symbols;
+  std::map<std::string, std::string> given_by;
+  for (const InputSource& input : inputs) {
+    if (!input.known_shape()) continue;
+    for (std::size_t d = 0; d < input.spec().shape.size(); ++d) {
+      const std::string& symbol = input.spec().shape[d].symbol;
+      if (symbol.empty()) continue;
+      const std::int64_t extent = (*input.known_shape())[d];
+      const auto [at, fresh] = symbols.try_emplace(symbol, extent);
+      if (!fresh && at->second != extent) {
+        fail(Fault::data, fmt::format("extent \"{}\" is {} in input {} and {} in input {}", symbol,
+                                      at->second, given_by[symbol], extent, input.spec().name));
+      }
+      given_by[symbol] = input.spec().name;
+    }
+  }
+  for (const InputSource& input : inputs) {
+    for (const shard::Extent& extent : input.spec().shape) {
+      if (!extent.symbol.empty()) symbols.try_emplace(extent.symbol, 1);
+    }
+  }
+  return symbols;
+}
+
+}  // namespace tpinfer::launch

@@ -1,0 +1,58 @@
+// Where the values of a graph's inputs come from (--input).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/base/view.hpp"
+#include "runtime/model.hpp"
+#include "shard/arrays/array_reader.hpp"
+#include "shard/plan/graph.hpp"
+
+namespace tpinfer::launch {
+
+// One input of the graph and its source, open for reading. Local.
+class InputSource {
+ public:
+  // `text` is ones, zeros, example or a file as open_array takes it. Throws Fault::data naming
+  // input, source, both shapes or types when they do not fit; what open_array throws.
+  InputSource(const shard::ValueSpec& spec, const std::string& text, runtime::Model& model,
+              const std::string& graph, bool opens_files);
+
+  const shard::ValueSpec& spec() const { return spec_; }
+  const std::string& text() const { return text_; }
+
+  // Extents by the file or example; empty for ones and zeros, which take any.
+  const std::optional<Shape>& known_shape() const { return known_shape_; }
+
+  // Fills `out` (dense, of the input's type) with rows [rows.begin, rows.end) along dimension 0.
+  void read(Range rows, const View& out);
+
+ private:
+  shard::ValueSpec spec_;
+  std::string text_;
+  std::optional<Shape> known_shape_;
+  std::unique_ptr<shard::ArrayReader> reader_;
+  runtime::Model* model_ = nullptr;
+  std::string example_path_;  // dataset of the embedded example
+};
+
+// Gives every input of the graph its source. Without any --input: the embedded example, else ones.
+// Throws Fault::data naming the inputs that exist when a name is wrong, given twice or missing.
+// `opens_files` is false on ranks that get the values from rank 0.
+std::vector<InputSource> choose_inputs(const shard::Graph& graph,
+                                       const std::vector<std::string>& arguments,
+                                       runtime::Model& model, bool opens_files);
+
+// The symbols' values: by the sources' extents, else 1. Throws Fault::data naming two inputs that
+// disagree.
+shard::Symbols symbols_of(const std::vector<InputSource>& inputs);
+
+// The index'th example of `graph` in the model's table, or null.
+const shard::ExampleInfo* example_of(const runtime::Model& model, const std::string& graph);
+
+// The value 1 (or 0) in every element.
+void fill(const View& out, int value);
+
+}  // namespace tpinfer::launch

@@ -1,0 +1,156 @@
+#include "launch/options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "kernels/base/error.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+// Adds options and gives each its environment form: --batch-size is TPINFER_BATCH_SIZE.
+class Table {
+ public:
+  explicit Table(CLI::App& app) : app_(app) {}
+
+  void group(std::string name) { group_ = std::move(name); }
+
+  template <typename T>
+  CLI::Option* value(const std::string& name, T& target, const std::string& type,
+                     const std::string& help) {
+    return finish(app_.add_option(name, target, help)->type_name(type), name);
+  }
+
+  CLI::Option* flag(const std::string& name, bool& target, const std::string& help) {
+    return finish(app_.add_flag(name, target, help), name);
+  }
+
+ private:
+  CLI::Option* finish(CLI::Option* option, const std::string& name) {
+    std::string variable = "TPINFER_" + name.substr(name.rfind("--") + 2);
+    std::transform(variable.begin(), variable.end(), variable.begin(), [](unsigned char c) {
+      return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    });
+    return option->envname(variable)->group(group_);
+  }
+
+  CLI::App& app_;
+  std::string group_ = "Run";
+};
+
+// One line per option, so that the whole help stays below 60 lines.
+class Help : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_size() == 0 ? "" : " " + option->get_type_name();
+  }
+  std::string make_footer(const CLI::App* app) const override { return app->get_footer() + "\n"; }
+};
+
+void declare(CLI::App& app, Options& o) {
+  Table t(app);
+  t.group("Model and data");
+  t.value("-m,--model", o.model, "FILE", "the model, an HDF5 file (required)");
+  t.value("--graph", o.graph, "NAME|INDEX", "which graph of the model [the first]");
+  t.value("-i,--input", o.inputs, "NAME=SOURCE",
+          "ones, zeros, example, x.npy, x.npz, x.h5:/d, IDX file (.gz too); {rank} = a file per rank")
+      ->expected(1)
+      ->take_all();
+  t.value("-o,--output", o.output, "FILE", "write the outputs: .npy (one), .npz, .h5, .json");
+  t.value("--labels", o.labels, "FILE", "print the accuracy of the first output's arg-max");
+  t.value("--batch-size", o.batch_size, "N", "rows at a time; inputs may exceed memory [all rows]")
+      ->check(CLI::PositiveNumber);
+  t.value("--repeat", o.repeat, "N", "run N times, same output [1]")->check(CLI::PositiveNumber);
+  t.value("--print-head", o.print_head, "N", "values printed per output [10]; 0 = none")
+      ->check(CLI::NonNegativeNumber);
+  t.value("--print-rank", o.print_rank, "RANK|all", "whose outputs are printed [0]");
+  t.group("Checks");
+  t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
+  t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
+  t.flag("--dry-run", o.dry_run, "plan and check everything, compute nothing");
+  t.group("Plan");
+  t.value("--strategy", o.strategies, "NODE=((1,8),(8,1))", "cuts of a node's inputs; ';' between");
+  t.flag("--uneven", o.uneven, "let a strategy cut what it does not divide");
+  t.value("--plan", o.plan, "cut|fastest", "cut every weight, or whatever is fastest [cut]")
+      ->check(CLI::IsMember({"cut", "fastest"}));
+  t.flag("--explain", o.explain, "print the plan: what is cut, whole, idle, moved");
+  t.group("Computation");
+  t.value("--kernels", o.kernels, "eigen|blas|reference", "who multiplies; same bits [eigen]")
+      ->check(CLI::IsMember({"eigen", "blas", "reference"}));
+  t.value("--threads", o.threads, "N", "threads per rank [cores of the mask / ranks on the node]")
+      ->check(CLI::PositiveNumber);
+  t.flag("--fast", o.fast, "library sums: bits may change with the number of ranks");
+  t.group("Run");
+  t.value("--timeout", o.timeout_seconds, "SECONDS", "end the run when nothing moves [60]; 0 = never")
+      ->check(CLI::NonNegativeNumber);
+  t.flag("-q,--quiet", o.quiet, "say nothing on stderr but errors");
+  t.value("--progress", o.progress, "auto|bar|lines|none", "how progress is shown [auto]")
+      ->check(CLI::IsMember({"auto", "bar", "lines", "none"}));
+  t.value("--report", o.report, "FILE", "write what happened as JSON");
+}
+
+void check(const Options& o) {
+  if (o.model.empty()) fail(Fault::usage, "--model is missing; see tpinfer --help");
+  const bool number = !o.print_rank.empty() && o.print_rank.size() < 8 &&
+                      std::all_of(o.print_rank.begin(), o.print_rank.end(),
+                                  [](unsigned char c) { return std::isdigit(c); });
+  if (o.print_rank != "all" && !number) {
+    fail(Fault::usage, fmt::format("--print-rank: \"{}\" is neither a rank nor \"all\"",
+                                   o.print_rank));
+  }
+  if (o.check && (!o.inputs.empty() || !o.labels.empty() || !o.output.empty())) {
+    fail(Fault::usage, "--check brings its own inputs; leave out --input, --labels and --output");
+  }
+  for (const std::string& input : o.inputs) {
+    const std::string source = input.substr(input.find('=') + 1);
+    if (!o.output.empty() && (source == o.output || input == o.output)) {
+      fail(Fault::usage, fmt::format("--output {} is also an input", o.output));
+    }
+  }
+  if (o.output == o.model && !o.output.empty()) {
+    fail(Fault::usage, fmt::format("--output {} is the model", o.output));
+  }
+}
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine result;
+  CLI::App app("Tensor-parallel inference on CPU clusters: mpirun -n 8 tpinfer --model model.h5",
+               "tpinfer");
+  const auto formatter = std::make_shared<Help>();
+  formatter->column_width(36);
+  app.formatter(formatter);
+  app.set_config("--config", "", "options from an INI file (key = value)")->type_name("FILE");
+  bool version = false;
+  app.add_flag("--version", version, "print versions and stop");
+  declare(app, result.options);
+  app.footer("Environment: TPINFER_MODEL for --model, and so on. Exit codes: 0 done, 1 check failed, "
+             "64 usage,\n65 bad model or input, 66 no such file, 70 bug, 71 memory, 73/74 output, 75 "
+             "hung or stopped,\n76 ranks disagree, 78 wrong launcher. More: docs/command-line.md");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    result.text = app.help();
+    return result;
+  } catch (const CLI::FileError& error) {
+    fail(Fault::no_input, one_line(error.what()));
+  } catch (const CLI::ParseError& error) {
+    fail(Fault::usage, one_line(error.what()) + "; see tpinfer --help");
+  }
+  if (version) {
+    result.text = version_text() + "\n";
+    return result;
+  }
+  check(result.options);
+  return result;
+}
+
+}  // namespace tpinfer::launch

@@ -1,0 +1,53 @@
+// The command line of tpinfer: one table of options, each with its environment form.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tpinfer::launch {
+
+struct Options {
+  std::string model;
+  std::string graph;                 // name or index; "" = the first
+  std::vector<std::string> inputs;   // NAME=SOURCE or SOURCE
+  std::string output;                // .npy .npz .h5 .json, may hold {rank}
+  std::string labels;
+  std::int64_t batch_size = 0;       // 0 = all rows at once
+  int repeat = 1;
+  std::int64_t print_head = 10;      // 0 = print no outputs
+  std::string print_rank = "0";      // "0", "all", a number
+
+  bool check = false;
+  bool check_finite = false;
+
+  std::string strategies;
+  bool uneven = false;
+  std::string plan = "cut";          // cut | fastest
+  bool explain = false;
+  bool dry_run = false;
+  bool fast = false;
+  std::string kernels = "eigen";     // eigen | blas | reference
+  int threads = 0;                   // 0 = cores of the affinity mask / ranks on the node
+
+  double timeout_seconds = 60;
+  bool quiet = false;
+  std::string progress = "auto";     // auto | bar | lines | none
+  std::string report;
+};
+
+// What a command line asks for: a run, or text to print (help, version) and stop.
+struct CommandLine {
+  Options options;
+  std::optional<std::string> text;
+};
+
+// Reads arguments, TPINFER_* variables and --config (in this order of precedence). Throws
+// Fault::usage with one line. Needs no MPI.
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+// "tpinfer 0.1.0 (Open MPI 4.1.4, HDF5 1.10.8, OpenBLAS 0.3.21, AVX2)".
+std::string version_text();
+
+}  // namespace tpinfer::launch

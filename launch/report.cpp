@@ -1,0 +1,85 @@
+#include "launch/report.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/error.hpp"
+#include "shard/file/atomic_file.hpp"
+#include "shard/plan/plan_text.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json collectives_json(const shard::Plan& plan) {
+  Json list = Json::array();
+  for (const shard::PlanStep& step : plan.steps) {
+    if (!shard::is_collective(step.kind)) continue;
+    const shard::Value& value = plan.values[static_cast<std::size_t>(step.outputs[0])];
+    list.push_back({{"kind", std::string(shard::name_of(step.kind))},
+                    {"tensor", value.tensor},
+                    {"ranks", plan.mesh.size_of(step.axes)},
+                    {"result_bytes", shard::result_bytes(plan, step)}});
+  }
+  return list;
+}
+
+Json rank_json(const RankTimes& rank) {
+  return {{"load_seconds", rank.load},
+          {"compute_seconds", rank.compute},
+          {"communication_seconds", rank.communication},
+          {"waiting_seconds", rank.waiting},
+          {"weight_bytes_read", rank.weight_bytes_read},
+          {"weight_bytes", rank.weight_bytes},
+          {"activation_bytes", rank.activation_bytes},
+          {"collective_calls", rank.collective_calls},
+          {"bytes_sent", rank.bytes_sent}};
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  shard::AtomicFile file(path);
+  std::ofstream out(file.temporary(), std::ios::binary);
+  if (!out) {
+    fail(Fault::cannot_create,
+         fmt::format("--report {}: cannot be created: {}", path, std::strerror(errno)));
+  }
+  out << text;
+  out.close();
+  if (!out) fail(Fault::io, fmt::format("--report {}: {}", path, std::strerror(errno)));
+  file.commit();
+}
+
+}  // namespace
+
+void write_report(const Options& options, const shard::Plan& plan, const Report& report) {
+  Json json{{"schema", 1},
+            {"version", version_text()},
+            {"model", options.model},
+            {"ranks", plan.mesh.size()},
+            {"nodes", report.nodes},
+            {"threads_per_rank", report.threads},
+            {"mesh", shard::to_text(plan.mesh)},
+            {"kernels", options.kernels},
+            {"fast", options.fast},
+            {"repeat", options.repeat},
+            {"rows", report.rows},
+            {"run_seconds", report.run_seconds},
+            {"weight_bytes", shard::total_weight_bytes(plan)},
+            {"collectives", collectives_json(plan)}};
+  for (const OutputReport& output : report.outputs) {
+    json["outputs"].push_back({{"name", output.name},
+                               {"dtype", std::string(name_of(output.dtype))},
+                               {"shape", output.shape},
+                               {"sha256", output.sha256}});
+  }
+  if (!report.accuracy.empty()) json["accuracy"] = report.accuracy;
+  for (const RankTimes& rank : report.ranks) json["rank"].push_back(rank_json(rank));
+  write_text(options.report, json.dump(2) + "\n");
+}
+
+}  // namespace tpinfer::launch

@@ -1,0 +1,71 @@
+// A graph that is planned, loaded and ready to run on all ranks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/mpi/session.hpp"
+#include "launch/options.hpp"
+#include "launch/rank_times.hpp"
+#include "launch/story.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/model.hpp"
+
+namespace tpinfer::launch {
+
+// Everything here is collective and throws the same error on all ranks (comm::together).
+class Runner {
+ public:
+  Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story);
+
+  const shard::Graph& graph() const { return graph_; }
+
+  // Plans for these extents, compares fingerprints, tells the story of the plan. `streams`: the
+  // graph will be run in pieces of its batch; refuses a graph that mixes rows.
+  void plan(const shard::Symbols& symbols, bool streams);
+
+  // Allocates and loads this rank's share of the weights.
+  void load();
+
+  // Runs on these extents (at most those planned for). `fill` writes input i; it is called on all
+  // ranks when `everywhere`, else on rank 0, whose values the others receive. The outputs are valid
+  // until the next run.
+  void run(const shard::Symbols& symbols, bool everywhere,
+           const std::function<void(std::size_t, const View&)>& fill);
+
+  // Whole, equal on all ranks, NaN made canonical.
+  View output(std::size_t i) const { return engine_->output(i); }
+  std::size_t output_count() const { return graph_.outputs.size(); }
+  // Element type and shape of output i on extents that were planned or run last.
+  const shard::Tensor& output_tensor(std::size_t i) const;
+
+  RankTimes times();
+  const shard::Plan& plan_of() const { return *plan_; }
+  std::size_t weight_bytes_in_all() const;
+
+ private:
+  shard::BoundGraph bound(const shard::Symbols& symbols) const;
+  void share_inputs(bool everywhere, const std::function<void(std::size_t, const View&)>& fill);
+
+  const Options& options_;
+  comm::Communicator& world_;
+  runtime::Model& model_;
+  Story& story_;
+  shard::Graph graph_;
+  shard::Symbols symbols_;
+  std::optional<shard::BoundGraph> bound_;
+  std::optional<shard::Plan> plan_;
+  std::unique_ptr<runtime::Engine> engine_;
+  double load_seconds_ = 0;
+  std::size_t metadata_bytes_ = 0;  // read from the model file before the weights
+  std::size_t weight_bytes_read_ = 0;
+};
+
+// Compares one text per output over all ranks: equal, or Fault::disagreement naming the ranks that
+// differ from rank 0. Collective.
+void hashes_agree(comm::Communicator& world, const std::string& what, const std::string& hash);
+
+}  // namespace tpinfer::launch

@@ -1,0 +1,95 @@
+// tpinfer: the MPI program. mpirun -n 8 tpinfer --model model.h5
+#include <signal.h>
+
+#include <exception>
+#include <new>
+#include <optional>
+
+#include "comm/activity.hpp"
+#include "comm/environment.hpp"
+#include "comm/fault.hpp"
+#include "comm/last_words.hpp"
+#include "comm/mpi/abort.hpp"
+#include "comm/mpi/session.hpp"
+#include "comm/mpi/watchdog.hpp"
+#include "comm/together.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/base/parallel.hpp"
+#include "launch/drain.hpp"
+#include "launch/open_model.hpp"
+#include "launch/run.hpp"
+
+#include <fmt/format.h>
+
+namespace {
+
+using namespace tpinfer;
+
+// All ranks see the same wrong command line: the first one says so.
+int refuse(const Error& error) {
+  if (comm::environment_rank() == 0) comm::say(error.what());
+  return static_cast<int>(error.fault());
+}
+
+int run(const launch::Options& options, comm::Session& session, launch::EarlyCheck& check) {
+  comm::Communicator& world = session.world();
+  launch::watch_signals();
+  launch::Story story(world.rank() == 0 && !options.quiet);
+  const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
+  const launch::ThreadPlan threads = launch::plan_threads(session, options.threads);
+  set_thread_count(threads.threads);
+  story.line(fmt::format("{} rank{} on {} node{}, mesh tp {}, {}, kernels {}", world.size(),
+                         world.size() == 1 ? "" : "s", session.node_count(),
+                         session.node_count() == 1 ? "" : "s", world.size(), threads.text,
+                         options.kernels));
+  for (const std::string& name : model->unused_weights()) {
+    story.line(fmt::format("note: weight {} is used by no graph", name));
+  }
+  const launch::Context context{options, session, *model, story, threads};
+  return options.check ? launch::run_check(context) : launch::run_inputs(context);
+}
+
+// Errors that all ranks agreed on leave through main; others end the run from here.
+int run_session(const launch::Options& options) {
+  comm::Watchdog watchdog(options.timeout_seconds);
+  comm::fault_site("start");
+  launch::EarlyCheck check(options.model);
+  comm::Session session;
+  watchdog.connect(session);
+  try {
+    return run(options, session, check);
+  } catch (const comm::AgreedError& error) {
+    if (session.world().rank() == 0) comm::say(error.what());
+    return static_cast<int>(error.fault());
+  } catch (const Error& error) {
+    comm::abort_run(error.fault(), fmt::format("rank {} on {}: {}: {}", session.world().rank(),
+                                               comm::host_name(), comm::current_phase(),
+                                               error.what()));
+  } catch (const std::bad_alloc&) {
+    comm::abort_run(Fault::memory, fmt::format("rank {} on {}: {}: out of memory",
+                                               session.world().rank(), comm::host_name(),
+                                               comm::current_phase()));
+  } catch (const std::exception& error) {
+    comm::abort_run(Fault::internal, fmt::format("rank {} on {}: {}: {}", session.world().rank(),
+                                                 comm::host_name(), comm::current_phase(),
+                                                 error.what()));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  try {
+    const launch::CommandLine command = launch::parse_command_line(argc, argv);
+    if (command.text) {
+      if (comm::environment_rank() == 0) launch::print(*command.text);
+      return 0;
+    }
+    return run_session(command.options);
+  } catch (const Error& error) {
+    return refuse(error);
+  } catch (const std::exception& error) {
+    return refuse(Error(Fault::internal, error.what()));
+  }
+}

@@ -1,0 +1,68 @@
+// Runs a program on this rank, together with the others.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "comm/communicator.hpp"
+#include "kernels/base/view.hpp"
+#include "kernels/math/matmul.hpp"
+#include "shard/file/model_file.hpp"
+#include "shard/plan/plan.hpp"
+
+namespace tpinfer::runtime {
+
+struct EngineOptions {
+  kernels::Family family = kernels::Family::eigen;
+  bool fast = false;  // --fast
+};
+
+// Seconds of all run() calls so far on this rank.
+struct EngineTimes {
+  double compute = 0;
+  double collectives = 0;  // moving data and waiting for it
+};
+
+class Engine {
+ public:
+  // Collective: makes the sub-groups that the plan's collectives span. Allocates this rank's
+  // weights and activations once. `world` outlives the engine and has plan.mesh.size() ranks.
+  // Throws Fault::memory when there is not enough, Fault::disagreement when the ranks' plans differ.
+  Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& world,
+         const EngineOptions& options);
+  ~Engine();
+
+  // Reads this rank's box of every weight, nothing else; local. `progress` gets bytes done and
+  // bytes in all. Throws what ModelFile::read throws, the weight named.
+  void load(shard::ModelFile& file,
+            const std::function<void(std::size_t, std::size_t)>& progress);
+
+  // Calls `body` with every loaded weight of this rank: its name and its part.
+  void for_each_weight(const std::function<void(const std::string&, const View&)>& body) const;
+
+  // The same decisions on other extents (the last, shorter batch); weights stay. Local.
+  void rebind(shard::BoundGraph graph);
+
+  // Where input `i` of the graph is to be written before each run(): whole, dense.
+  View input(std::size_t i) const;
+  // Output `i` after run(): whole, the same bits on every rank; valid until the next run().
+  View output(std::size_t i) const;
+
+  // Collective.
+  void run();
+
+  const shard::BoundGraph& graph() const;
+  const shard::Plan& plan() const;
+  EngineTimes times() const;
+  std::size_t arena_bytes() const;  // activations and scratch of this rank
+  // What the self-test of the kernel family found at the shapes that this plan uses.
+  const std::string& kernel_report() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tpinfer::runtime

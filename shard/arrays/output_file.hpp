@@ -1,0 +1,57 @@
+// An output file that appears whole or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace tpinfer::shard {
+
+// Written under no name where the file system can do that (then even kill -9 leaves nothing), else
+// under "TARGET.tmp.PID.N" beside the target; commit() puts it in the target's place in one step.
+// Until then an older target stays untouched. Without commit() everything is removed.
+class OutputFile {
+ public:
+  // Throws Fault::cannot_create: no such folder, no permission, the target is not a regular file.
+  explicit OutputFile(const std::string& target);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  // Takes the disk space of the first `bytes` bytes now, where the file system can. Throws
+  // Fault::io when there is not enough, before anything is computed.
+  void reserve(std::uint64_t bytes);
+
+  // Writes at a byte offset, in any order; beats once per 4 MiB. Throws Fault::io.
+  void write_at(std::uint64_t offset, const void* data, std::size_t bytes);
+  // Writes after what append() wrote before. Not to be mixed with write_at.
+  void append(const void* data, std::size_t bytes);
+
+  // A path by which a library can open the file for reading and writing until commit().
+  const std::string& working_path() const { return working_path_; }
+  const std::string& target() const { return target_; }
+
+  // To disk, then into place. Throws Fault::io. Call once, last.
+  void commit();
+
+ private:
+  bool open_unnamed();
+  void open_named();
+  [[noreturn]] void fail_write(const char* action) const;
+  void sync_directory() const;
+
+  std::string target_;    // as the caller calls it
+  std::string resolved_;  // behind symbolic links: the file that is replaced
+  std::string directory_;
+  std::string temporary_;  // the name used now or shortly before the rename
+  std::string working_path_;
+  int descriptor_ = -1;
+  int registered_ = -1;  // place in the registry while `temporary_` exists
+  std::uint64_t appended_bytes_ = 0;
+};
+
+// Unlinks the temporaries that this process has registered. For handlers of signals and before
+// MPI_Abort, when destructors will not run; async-signal-safe.
+void remove_temporaries();
+
+}  // namespace tpinfer::shard

@@ -1,0 +1,123 @@
+#include <algorithm>
+
+#include "shard/plan/planner.hpp"
+
+namespace tpinfer::shard {
+namespace {
+
+bool has_contraction(const Rule& rule) {
+  return std::any_of(rule.factors.begin(), rule.factors.end(),
+                     [](const Factor& f) { return f.contracted; });
+}
+
+// Every way to give mesh axes to factors: choice[a] is a factor or -1.
+std::vector<std::vector<int>> assignments(const Rule& rule, const Mesh& mesh) {
+  std::vector<int> factors{-1};
+  for (std::size_t f = 0; f < rule.factors.size(); ++f) {
+    if (rule.factors[f].cuttable) factors.push_back(static_cast<int>(f));
+  }
+  std::vector<std::vector<int>> all{{}};
+  for (const MeshAxis& axis : mesh.axes) {
+    std::vector<std::vector<int>> longer;
+    for (const std::vector<int>& choice : all) {
+      for (int f : factors) {
+        if (axis.size == 1 && f >= 0) continue;
+        longer.push_back(choice);
+        longer.back().push_back(f);
+      }
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+std::vector<Cut> cuts_of(const std::vector<int>& choice, const Rule& rule, bool by_leaf) {
+  std::vector<Cut> cuts;
+  for (std::size_t a = 0; a < choice.size(); ++a) {
+    if (choice[a] < 0) continue;
+    auto same = std::find_if(cuts.begin(), cuts.end(),
+                             [&](const Cut& c) { return c.factor == choice[a]; });
+    if (same == cuts.end()) {
+      const bool sum = rule.factors[static_cast<std::size_t>(choice[a])].contracted;
+      cuts.push_back({choice[a], {}, sum || by_leaf});
+      same = cuts.end() - 1;
+    }
+    same->axes.push_back(static_cast<int>(a));
+  }
+  return cuts;
+}
+
+// Whether cutting at leaves differs from cutting evenly for any of the cuts.
+bool leaves_matter(const std::vector<Cut>& cuts, const Rule& rule, const Mesh& mesh) {
+  for (const Cut& c : cuts) {
+    const Factor& factor = rule.factors[static_cast<std::size_t>(c.factor)];
+    if (factor.contracted) continue;
+    const int parts = mesh.size_of(c.axes);
+    for (int i = 0; i < parts; ++i) {
+      if (divide(factor.extent, parts, i, {1, true}) != divide(factor.extent, parts, i, {1, false})) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Weights of matrix products are what tensor parallelism shares out: every one over all ranks.
+bool cuts_every_weight(const BoundGraph& graph, const BoundNode& bound,
+                       const std::vector<Cut>& cuts, const Mesh& mesh) {
+  for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
+    if (bound.node.inputs[i].empty() || !graph.tensor(bound.node.inputs[i]).weight) continue;
+    const Layout layout = layout_of(bound.rule, bound.rule.inputs[i], false, cuts, mesh);
+    for (std::size_t a = 0; a < mesh.axes.size(); ++a) {
+      if (mesh.axes[a].size > 1 && layout.placements[a].kind != Placement::Kind::shard) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<Decision> resolutions_of(const BoundGraph& graph, const BoundNode& bound,
+                                     const std::vector<Cut>& cuts, const Mesh& mesh) {
+  std::vector<Decision> decisions{{cuts, {}, {}}};
+  const Layout layout = layout_of(bound.rule, bound.rule.outputs[0], true, cuts, mesh);
+  const std::vector<int> axes = layout.partial_axes();
+  if (axes.empty()) return decisions;
+  const Shape& shape = graph.tensor(bound.node.outputs[0]).shape;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] < 2 || !layout.axes_of(static_cast<int>(d)).empty()) continue;
+    Layout even = layout, leaves = layout;
+    cut(even, mesh, shape, static_cast<int>(d), axes, {1, false});
+    cut(leaves, mesh, shape, static_cast<int>(d), axes, {1, true});
+    for (const Layout* scattered : {&even, &leaves}) {
+      Decision decision{cuts, std::vector<Placement>(mesh.axes.size()), scattered->divisions[d]};
+      for (int a : axes) {
+        decision.resolution[static_cast<std::size_t>(a)] = {Placement::Kind::shard,
+                                                            static_cast<int>(d)};
+      }
+      if (decision != decisions.back()) decisions.push_back(std::move(decision));
+    }
+  }
+  return decisions;
+}
+
+std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& bound,
+                                    const Mesh& mesh, bool fastest) {
+  std::vector<Decision> all, cut_weights;
+  for (const std::vector<int>& choice : assignments(bound.rule, mesh)) {
+    std::vector<std::vector<Cut>> variants{cuts_of(choice, bound.rule, false)};
+    if (leaves_matter(variants[0], bound.rule, mesh)) {
+      variants.push_back(cuts_of(choice, bound.rule, true));
+    }
+    for (const std::vector<Cut>& cuts : variants) {
+      const bool shares = has_contraction(bound.rule) && cuts_every_weight(graph, bound, cuts, mesh);
+      for (Decision& decision : resolutions_of(graph, bound, cuts, mesh)) {
+        if (shares) cut_weights.push_back(decision);
+        all.push_back(std::move(decision));
+      }
+    }
+  }
+  return fastest || cut_weights.empty() ? all : cut_weights;
+}
+
+}  // namespace tpinfer::shard

@@ -1,0 +1,67 @@
+#include "shard/plan/plan.hpp"
+
+#include <set>
+
+#include "kernels/base/leaves.hpp"
+
+namespace tpinfer::shard {
+bool is_collective(PlanStep::Kind kind) {
+  return kind != PlanStep::Kind::compute && kind != PlanStep::Kind::narrow;
+}
+
+std::string_view name_of(PlanStep::Kind kind) {
+  switch (kind) {
+    case PlanStep::Kind::compute: return "compute";
+    case PlanStep::Kind::narrow: return "narrow";
+    case PlanStep::Kind::all_gather: return "all-gather";
+    case PlanStep::Kind::all_to_all: return "all-to-all";
+    case PlanStep::Kind::all_reduce: return "all-reduce";
+    case PlanStep::Kind::reduce_scatter: return "reduce-scatter";
+  }
+  return "?";
+}
+
+Range factor_range(const Rule& rule, int factor, const std::vector<Cut>& cuts, const Mesh& mesh,
+                   int rank) {
+  const std::int64_t extent = rule.factors[static_cast<std::size_t>(factor)].extent;
+  for (const Cut& c : cuts) {
+    if (c.factor != factor) continue;
+    return divide(extent, mesh.size_of(c.axes), mesh.index_in(c.axes, rank), {1, c.by_leaf});
+  }
+  return {0, extent};
+}
+
+int root_count(const Rule& rule, const std::vector<Cut>& cuts, const Mesh& mesh, int rank) {
+  for (const Cut& c : cuts) {
+    const Factor& factor = rule.factors[static_cast<std::size_t>(c.factor)];
+    if (!factor.contracted) continue;
+    const Range part = factor_range(rule, c.factor, cuts, mesh, rank);
+    return static_cast<int>(
+        roots_of(leaves_within(factor.extent, 1, part), leaf_count(factor.extent)).size());
+  }
+  return 1;
+}
+
+std::size_t local_bytes(const Value& value, const Mesh& mesh, int rank) {
+  return byte_count(local_box(value.shape, value.layout, mesh, rank).extent, value.dtype);
+}
+
+std::size_t weight_bytes(const Plan& plan, int rank) {
+  std::size_t bytes = 0;
+  for (int id : plan.weights) {
+    bytes += local_bytes(plan.values[static_cast<std::size_t>(id)], plan.mesh, rank);
+  }
+  return bytes;
+}
+
+std::size_t total_weight_bytes(const Plan& plan) {
+  std::size_t bytes = 0;
+  std::set<std::string> seen;
+  for (int id : plan.weights) {
+    const Value& value = plan.values[static_cast<std::size_t>(id)];
+    if (seen.insert(value.tensor).second) bytes += byte_count(value.shape, value.dtype);
+  }
+  return bytes;
+}
+
+}  // namespace tpinfer::shard

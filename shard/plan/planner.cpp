@@ -1,0 +1,180 @@
+#include "shard/plan/planner.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "shard/plan/cost.hpp"
+
+namespace tpinfer::shard {
+namespace {
+
+constexpr std::size_t kMaxStates = 512;
+
+// The layouts in which each live tensor exists, in the order they were made (lay_out prefers the
+// first), by tensor name.
+using State = std::map<std::string, std::vector<int>>;
+
+struct Entry {
+  State state;
+  double cost = 0;
+  int parent = -1;   // entry of the node before
+  int decision = -1; // of the node's candidates
+};
+
+class Search {
+ public:
+  Search(const BoundGraph& graph, const Mesh& mesh, const PlanOptions& options,
+         const std::vector<std::optional<FactorCuts>>& demands)
+      : graph_(graph), mesh_(mesh), options_(options), demands_(demands) {
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+      for (const std::string& input : graph.nodes[n].node.inputs) last_use_[input] = n;
+    }
+    for (const std::string& output : graph.outputs) last_use_[output] = graph.nodes.size();
+  }
+
+  std::vector<Decision> run() {
+    State start;
+    for (const std::string& input : graph_.inputs) {
+      start[input] = {id_of(replicate(mesh_, graph_.tensor(input).shape.size()))};
+    }
+    std::vector<std::vector<Entry>> rounds{{{std::move(start), 0, -1, -1}}};
+    std::vector<std::vector<Decision>> candidates;
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      candidates.push_back(candidates_for(n));
+      rounds.push_back(advance(rounds.back(), n, candidates.back()));
+    }
+    int best = cheapest_end(rounds.back());
+    std::vector<Decision> decisions(graph_.nodes.size());
+    for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+      const Entry& entry = rounds[n + 1][static_cast<std::size_t>(best)];
+      decisions[n] = candidates[n][static_cast<std::size_t>(entry.decision)];
+      best = entry.parent;
+    }
+    return decisions;
+  }
+
+ private:
+  int id_of(const Layout& layout) {
+    const auto found = std::find(layouts_.begin(), layouts_.end(), layout);
+    if (found != layouts_.end()) return static_cast<int>(found - layouts_.begin());
+    layouts_.push_back(layout);
+    return static_cast<int>(layouts_.size()) - 1;
+  }
+
+  const Layout& layout(int id) const { return layouts_[static_cast<std::size_t>(id)]; }
+
+  std::vector<Decision> candidates_for(std::size_t n) {
+    const BoundNode& node = graph_.nodes[n];
+    if (!demands_[n]) return candidates_of(graph_, node, mesh_, options_.fastest);
+    return resolutions_of(graph_, node, cuts_on(mesh_, *demands_[n], node.rule), mesh_);
+  }
+
+  // What it costs to have `tensor` in `wanted`; adds it to the state.
+  double obtain(State& state, const Tensor& tensor, const Layout& wanted) {
+    if (tensor.weight) return 0;  // loaded in any layout; reading it is part of the computation
+    std::vector<int>& have = state.at(tensor.name);
+    const int id = id_of(wanted);
+    if (std::find(have.begin(), have.end(), id) != have.end()) return 0;
+    Reshard best = reshard_between(tensor.shape, layout(have.front()), wanted, mesh_);
+    for (int source : have) {
+      if (best.kind == PlanStep::Kind::narrow) break;
+      const Reshard other = reshard_between(tensor.shape, layout(source), wanted, mesh_);
+      if (other.kind == PlanStep::Kind::narrow) best = other;
+    }
+    have.push_back(id);
+    return transfer_cost(best.kind, best.axes, tensor, wanted, mesh_, options_.costs);
+  }
+
+  double take(State& state, const BoundNode& bound, const Decision& decision) {
+    const Rule& rule = bound.rule;
+    double cost = compute_cost(graph_, bound, decision.cuts, mesh_, options_.costs);
+    for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
+      if (bound.node.inputs[i].empty()) continue;
+      cost += obtain(state, graph_.tensor(bound.node.inputs[i]),
+                     layout_of(rule, rule.inputs[i], false, decision.cuts, mesh_));
+    }
+    for (std::size_t o = 0; o < bound.node.outputs.size(); ++o) {
+      if (bound.node.outputs[o].empty()) continue;
+      const Tensor& tensor = graph_.tensor(bound.node.outputs[o]);
+      Layout made = layout_of(rule, rule.outputs[o], true, decision.cuts, mesh_);
+      const std::vector<int> axes = made.partial_axes();
+      if (!axes.empty()) {
+        for (int a : axes) made.placements[static_cast<std::size_t>(a)] = {};
+        PlanStep::Kind kind = PlanStep::Kind::all_reduce;
+        if (!decision.resolution.empty()) {
+          kind = PlanStep::Kind::reduce_scatter;
+          const int dim = decision.resolution[static_cast<std::size_t>(axes.front())].dim;
+          cut(made, mesh_, tensor.shape, dim, axes, decision.resolution_division);
+        }
+        cost += transfer_cost(kind, axes, tensor, made, mesh_, options_.costs);
+      }
+      state[tensor.name] = {id_of(made)};
+    }
+    return cost;
+  }
+
+  void drop_dead(State& state, std::size_t n) {
+    std::erase_if(state, [&](const auto& item) {
+      const auto last = last_use_.find(item.first);
+      return last == last_use_.end() || last->second <= n;
+    });
+  }
+
+  std::vector<Entry> advance(const std::vector<Entry>& before, std::size_t n,
+                             const std::vector<Decision>& candidates) {
+    std::map<State, std::size_t> known;
+    std::vector<Entry> after;
+    for (std::size_t e = 0; e < before.size(); ++e) {
+      for (std::size_t c = 0; c < candidates.size(); ++c) {
+        Entry entry{before[e].state, before[e].cost, static_cast<int>(e), static_cast<int>(c)};
+        entry.cost += take(entry.state, graph_.nodes[n], candidates[c]);
+        drop_dead(entry.state, n);
+        const auto [place, fresh] = known.try_emplace(entry.state, after.size());
+        if (fresh) {
+          after.push_back(std::move(entry));
+        } else if (entry.cost < after[place->second].cost) {
+          after[place->second] = std::move(entry);
+        }
+      }
+    }
+    if (after.size() > kMaxStates) {
+      std::stable_sort(after.begin(), after.end(),
+                       [](const Entry& a, const Entry& b) { return a.cost < b.cost; });
+      after.resize(kMaxStates);
+    }
+    return after;
+  }
+
+  int cheapest_end(std::vector<Entry>& entries) {
+    int best = 0;
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t e = 0; e < entries.size(); ++e) {
+      double cost = entries[e].cost;
+      for (const std::string& output : graph_.outputs) {
+        const Tensor& tensor = graph_.tensor(output);
+        cost += obtain(entries[e].state, tensor, replicate(mesh_, tensor.shape.size()));
+      }
+      if (cost < least) least = cost, best = static_cast<int>(e);
+    }
+    return best;
+  }
+
+  const BoundGraph& graph_;
+  const Mesh& mesh_;
+  const PlanOptions& options_;
+  const std::vector<std::optional<FactorCuts>>& demands_;
+  std::map<std::string, std::size_t> last_use_;
+  std::vector<Layout> layouts_;
+};
+
+}  // namespace
+
+Plan make_plan(const BoundGraph& graph, int ranks, const PlanOptions& options) {
+  const auto demands = demands_of(graph, options.strategies, ranks, options.uneven);
+  const Mesh mesh = mesh_for(demands, ranks);
+  return lay_out(graph, mesh, Search(graph, mesh, options, demands).run());
+}
+
+}  // namespace tpinfer::shard
