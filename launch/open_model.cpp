@@ -1,7 +1,6 @@
 #include "launch/open_model.hpp"
 
 #include <exception>
-#include <filesystem>
 #include <memory>
 
 #include "comm/environment.hpp"
@@ -11,16 +10,10 @@
 
 namespace tpinfer::launch {
 
-std::string preflight_program() {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  return (self.parent_path() / "tpinfer-preflight").string();
-}
-
 EarlyCheck::EarlyCheck(const std::string& path) : path_(path) {
   if (comm::environment_rank() != 0) return;
   try {
-    auto table = std::make_shared<shard::ModelTable>(shard::preflight(path, preflight_program()));
+    auto table = std::make_shared<shard::ModelTable>(shard::preflight(path, shard::helper_beside_program()));
     outcome_ = [table] { return *table; };
   } catch (...) {
     outcome_ = [error = std::current_exception()]() -> shard::ModelTable {
@@ -30,7 +23,7 @@ EarlyCheck::EarlyCheck(const std::string& path) : path_(path) {
 }
 
 shard::ModelTable EarlyCheck::table() {
-  return outcome_ ? outcome_() : shard::preflight(path_, preflight_program());
+  return outcome_ ? outcome_() : shard::preflight(path_, shard::helper_beside_program());
 }
 
 std::unique_ptr<runtime::Model> open_model(comm::Communicator& world, EarlyCheck& check) {

@@ -24,9 +24,6 @@ class EarlyCheck {
   std::function<shard::ModelTable()> outcome_;
 };
 
-// The helper beside this program: "/usr/bin/tpinfer-preflight".
-std::string preflight_program();
-
 // Collective. Rank 0's table goes to everyone; each rank opens the file and compares. Throws the
 // same error on all ranks.
 std::unique_ptr<runtime::Model> open_model(comm::Communicator& world, EarlyCheck& check);

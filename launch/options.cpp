@@ -44,7 +44,14 @@ class Table {
 class Help : public CLI::Formatter {
  public:
   std::string make_option_opts(const CLI::Option* option) const override {
-    return option->get_type_size() == 0 ? "" : " " + option->get_type_name();
+    // Without the names of its checks, which follow a colon.
+    const std::string type = option->get_type_name();
+    return option->get_type_size() == 0 ? "" : " " + type.substr(0, type.find(':'));
+  }
+  std::string make_group(std::string group, bool positional,
+                         std::vector<const CLI::Option*> options) const override {
+    std::string text = CLI::Formatter::make_group(std::move(group), positional, std::move(options));
+    return text.substr(text.find_first_not_of('\n'));
   }
   std::string make_footer(const CLI::App* app) const override { return app->get_footer() + "\n"; }
 };
@@ -55,7 +62,7 @@ void declare(CLI::App& app, Options& o) {
   t.value("-m,--model", o.model, "FILE", "the model, an HDF5 file (required)");
   t.value("--graph", o.graph, "NAME|INDEX", "which graph of the model [the first]");
   t.value("-i,--input", o.inputs, "NAME=SOURCE",
-          "ones, zeros, example, x.npy, x.npz, x.h5:/d, IDX file (.gz too); {rank} = a file per rank")
+          "ones, zeros, example or a file: .npy .npz .h5:/data, IDX; see docs")
       ->expected(1)
       ->take_all();
   t.value("-o,--output", o.output, "FILE", "write the outputs: .npy (one), .npz, .h5, .json");

@@ -1,14 +1,8 @@
 #include "launch/report.hpp"
 
-#include <fmt/format.h>
-
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "kernels/base/error.hpp"
-#include "shard/file/atomic_file.hpp"
+#include "shard/arrays/output_file.hpp"
 #include "shard/plan/plan_text.hpp"
 
 namespace tpinfer::launch {
@@ -41,19 +35,6 @@ Json rank_json(const RankTimes& rank) {
           {"bytes_sent", rank.bytes_sent}};
 }
 
-void write_text(const std::string& path, const std::string& text) {
-  shard::AtomicFile file(path);
-  std::ofstream out(file.temporary(), std::ios::binary);
-  if (!out) {
-    fail(Fault::cannot_create,
-         fmt::format("--report {}: cannot be created: {}", path, std::strerror(errno)));
-  }
-  out << text;
-  out.close();
-  if (!out) fail(Fault::io, fmt::format("--report {}: {}", path, std::strerror(errno)));
-  file.commit();
-}
-
 }  // namespace
 
 void write_report(const Options& options, const shard::Plan& plan, const Report& report) {
@@ -79,7 +60,10 @@ void write_report(const Options& options, const shard::Plan& plan, const Report&
   }
   if (!report.accuracy.empty()) json["accuracy"] = report.accuracy;
   for (const RankTimes& rank : report.ranks) json["rank"].push_back(rank_json(rank));
-  write_text(options.report, json.dump(2) + "\n");
+  const std::string text = json.dump(2) + "\n";
+  shard::OutputFile file(options.report);
+  file.append(text.data(), text.size());
+  file.commit();
 }
 
 }  // namespace tpinfer::launch

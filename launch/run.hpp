@@ -18,6 +18,9 @@ struct Context {
   ThreadPlan threads;
 };
 
+// Tells how the runner's plan spreads over the ranks: a few lines. Local.
+void tell_plan(const Context& context, const Runner& runner);
+
 // Runs the graph on the inputs of the command line. Returns the exit code.
 int run_inputs(const Context& context);
 

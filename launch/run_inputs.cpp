@@ -56,6 +56,7 @@ class InputRun {
   int run() {
     open_inputs();
     runner_.plan(at_most_, batch_size_ > 0);
+    tell_plan(context_, runner_);
     open_outputs();
     if (o_.dry_run) {
       context_.story.line("dry run: nothing was computed");
@@ -193,7 +194,7 @@ class InputRun {
     if (accuracy_) report.accuracy = accuracy_->line();
     tell_times(report);
     comm::together(world_, "write report", [&] {
-      if (!o_.report.empty() && world_.rank() == 0) write_report(o_, runner_.plan_of(), report);
+      if (!o_.report.empty() && world_.rank() == 0) write_report(o_, runner_.planned(), report);
     });
   }
 

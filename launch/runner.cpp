@@ -11,12 +11,12 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/sha256.hpp"
 #include "kernels/base/text.hpp"
+#include "launch/memory_check.hpp"
 #include "launch/outputs.hpp"
 #include "launch/progress.hpp"
 #include "runtime/op.hpp"
 #include "runtime/program.hpp"
 #include "shard/plan/batch.hpp"
-#include "shard/plan/plan_text.hpp"
 #include "shard/plan/planner.hpp"
 
 namespace tpinfer::launch {
@@ -47,7 +47,7 @@ void hashes_agree(comm::Communicator& world, const std::string& what, const std:
 }
 
 Runner::Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story)
-    : options_(options), world_(session.world()), model_(model), story_(story) {
+    : options_(options), session_(session), world_(session.world()), model_(model), story_(story) {
   comm::together(world_, "read graph", [&] { graph_ = model.graph(options.graph); });
 }
 
@@ -72,34 +72,19 @@ void Runner::plan(const shard::Symbols& symbols, bool streams) {
                                         options_.fast, options_.print_head, options_.repeat);
   hashes_agree(world_, "the plan (options, model or version)",
                runtime::fingerprint(*bound_, *plan_, extra));
-  std::size_t least = ~std::size_t{0}, most = 0;
-  for (int r = 0; r < world_.size(); ++r) {
-    least = std::min(least, shard::weight_bytes(*plan_, r));
-    most = std::max(most, shard::weight_bytes(*plan_, r));
-  }
-  story_.line(fmt::format(
-      "weights {} of {} bytes per rank ({} weights, {} operators)",
-      least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most),
-      shard::total_weight_bytes(*plan_), plan_->weights.size(), bound_->nodes.size()));
-  story_.line(shard::summarize_collectives(*plan_) + (options_.fast ? " (--fast)" : ""));
-  if (!options_.explain) return;
-  for (const std::string& line : shard::explain_plan(*bound_, *plan_)) story_.line("plan: " + line);
-  std::string text = shard::describe_plan(*bound_, *plan_);
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = text.find('\n', begin);
-    story_.line("plan: " + text.substr(begin, end - begin));
-    begin = end + 1;
-  }
 }
 
 void Runner::load() {
   const Clock::time_point start = Clock::now();
   metadata_bytes_ = model_.file().bytes_read();
   runtime::EngineOptions engine_options{kernels::parse_family(options_.kernels), options_.fast};
-  // The constructor splits communicators, so it runs outside together(); what can fail on one rank
-  // only is memory, which ends the run from there.
+  comm::set_phase("make groups");
   engine_ = std::make_unique<runtime::Engine>(std::move(*bound_), *plan_, world_, engine_options);
   bound_.reset();
+  comm::together(world_, "allocate memory", [&] {
+    check_memory(engine_->bytes_needed(), session_.ranks_on_node());
+    engine_->allocate();
+  });
   Progress progress(world_.rank() == 0 && !options_.quiet ? progress_style(options_.progress)
                                                           : ProgressStyle::none,
                     "load weights", "bytes");
@@ -161,10 +146,8 @@ void Runner::run(const shard::Symbols& symbols, bool everywhere,
 }
 
 const shard::Tensor& Runner::output_tensor(std::size_t i) const {
-  return (engine_ ? engine_->graph() : *bound_).tensor(graph_.outputs[i]);
+  return bound_graph().tensor(graph_.outputs[i]);
 }
-
-std::size_t Runner::weight_bytes_in_all() const { return shard::total_weight_bytes(*plan_); }
 
 RankTimes Runner::times() {
   RankTimes mine;

@@ -23,8 +23,8 @@ class Runner {
 
   const shard::Graph& graph() const { return graph_; }
 
-  // Plans for these extents, compares fingerprints, tells the story of the plan. `streams`: the
-  // graph will be run in pieces of its batch; refuses a graph that mixes rows.
+  // Plans for these extents and compares fingerprints over the ranks. `streams`: the graph will be
+  // run in pieces of its batch; refuses a graph that mixes rows.
   void plan(const shard::Symbols& symbols, bool streams);
 
   // Allocates and loads this rank's share of the weights.
@@ -43,14 +43,16 @@ class Runner {
   const shard::Tensor& output_tensor(std::size_t i) const;
 
   RankTimes times();
-  const shard::Plan& plan_of() const { return *plan_; }
-  std::size_t weight_bytes_in_all() const;
+  const shard::Plan& planned() const { return *plan_; }
+  // The graph that was planned; valid from plan() on.
+  const shard::BoundGraph& bound_graph() const { return engine_ ? engine_->graph() : *bound_; }
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
   void share_inputs(bool everywhere, const std::function<void(std::size_t, const View&)>& fill);
 
   const Options& options_;
+  comm::Session& session_;
   comm::Communicator& world_;
   runtime::Model& model_;
   Story& story_;

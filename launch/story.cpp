@@ -11,8 +11,15 @@
 
 namespace tpinfer::launch {
 
-void Story::line(const std::string& text) const {
-  if (speaks_) comm::say(text);
+void Story::line(const std::string& text) {
+  if (!speaks_) return;
+  held_.push_back(text);
+  if (Clock::now() - start_ > std::chrono::seconds(2)) finish();
+}
+
+void Story::finish() {
+  for (const std::string& text : held_) comm::say(text);
+  held_.clear();
 }
 
 void print(const std::string& text) {

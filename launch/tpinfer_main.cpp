@@ -18,6 +18,7 @@
 #include "launch/drain.hpp"
 #include "launch/open_model.hpp"
 #include "launch/run.hpp"
+#include "shard/arrays/output_file.hpp"
 
 #include <fmt/format.h>
 
@@ -38,15 +39,13 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
   const launch::ThreadPlan threads = launch::plan_threads(session, options.threads);
   set_thread_count(threads.threads);
-  story.line(fmt::format("{} rank{} on {} node{}, mesh tp {}, {}, kernels {}", world.size(),
-                         world.size() == 1 ? "" : "s", session.node_count(),
-                         session.node_count() == 1 ? "" : "s", world.size(), threads.text,
-                         options.kernels));
   for (const std::string& name : model->unused_weights()) {
     story.line(fmt::format("note: weight {} is used by no graph", name));
   }
   const launch::Context context{options, session, *model, story, threads};
-  return options.check ? launch::run_check(context) : launch::run_inputs(context);
+  const int status = options.check ? launch::run_check(context) : launch::run_inputs(context);
+  story.finish();
+  return status;
 }
 
 // Errors that all ranks agreed on leave through main; others end the run from here.
@@ -79,7 +78,9 @@ int run_session(const launch::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  signal(SIGPIPE, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);  // | head -1 is no failure
+  signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
+  comm::add_cleanup(shard::remove_temporaries);
   try {
     const launch::CommandLine command = launch::parse_command_line(argc, argv);
     if (command.text) {

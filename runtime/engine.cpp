@@ -149,9 +149,16 @@ Engine::Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& wo
     : state_(new State{std::move(graph), std::move(plan), world, options, {}, {}, {}, {}, {}, {},
                        {}, {}}) {
   state_->make_groups();
-  state_->prepare();
+  state_->program = compile(state_->graph, state_->plan, world.rank(), options.fast);
+}
+
+std::size_t Engine::bytes_needed() const {
+  return state_->program.weight_bytes + state_->program.arena_bytes;
+}
+
+void Engine::allocate() {
   state_->weights = Block(state_->program.weight_bytes, "weights");
-  state_->prepare();  // the pieces again, now that the weights have their memory
+  state_->prepare();
   state_->prove_kernels();
 }
 

@@ -27,12 +27,18 @@ struct EngineTimes {
 
 class Engine {
  public:
-  // Collective: makes the sub-groups that the plan's collectives span. Allocates this rank's
-  // weights and activations once. `world` outlives the engine and has plan.mesh.size() ranks.
-  // Throws Fault::memory when there is not enough, Fault::disagreement when the ranks' plans differ.
+  // Collective: makes the sub-groups that the plan's collectives span. `world` outlives the engine
+  // and has plan.mesh.size() ranks; all ranks pass the same plan.
   Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& world,
          const EngineOptions& options);
   ~Engine();
+
+  // Bytes of this rank's weights and activations.
+  std::size_t bytes_needed() const;
+
+  // Takes that memory, once, and tests the kernels at the shapes of the plan. Local; before
+  // anything else. Throws Fault::memory when there is not enough.
+  void allocate();
 
   // Reads this rank's box of every weight, nothing else; local. `progress` gets bytes done and
   // bytes in all. Throws what ModelFile::read throws, the weight named.

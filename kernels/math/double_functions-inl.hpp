@@ -51,8 +51,8 @@ TPINFER_INLINE double scaled(double rounded, double p, double offset) {
 
 // exp(r) - 1 for |r| <= ln(2)/2. Error 2^-37.5.
 TPINFER_INLINE double small_expm1(double r) {
-  constexpr double c[] = {0x1.fffffffff61ddp-1,  0x1.fffffffffe062p-2,  0x1.5555557e7777ep-3,
-                          0x1.55555565c7e0ep-5,  0x1.1110a6173845ep-7,  0x1.6c166bde96885p-10,
+  constexpr double c[] = {0x1.fffffffff61ddp-1,  0x1.fffffffffe062p-2, 0x1.5555557e7777ep-3,
+                          0x1.55555565c7e0ep-5,  0x1.1110a6173845ep-7, 0x1.6c166bde96885p-10,
                           0x1.a17e052cd2c8fp-13, 0x1.a136bf03ec612p-16};
   return r * polynomial(c, r);
 }
@@ -130,8 +130,8 @@ TPINFER_INLINE double erfc(double z) {
 
 // erf(x) for |x| <= 1. Error 2^-40.
 TPINFER_INLINE double small_erf(double x) {
-  constexpr double c[] = {0x1.20dd750428cb9p+0,  -0x1.812746ade3c08p-2, 0x1.ce2f20a7415c6p-4,
-                          -0x1.b82cbae7577a7p-6, 0x1.56588b32275a7p-8,  -0x1.bfe158a7be278p-11,
+  constexpr double c[] = {0x1.20dd750428cb9p+0,  -0x1.812746ade3c08p-2,  0x1.ce2f20a7415c6p-4,
+                          -0x1.b82cbae7577a7p-6, 0x1.56588b32275a7p-8,   -0x1.bfe158a7be278p-11,
                           0x1.f57e9cee106c1p-14, -0x1.d2b8522d6f7cbp-17, 0x1.1c41ab6eec487p-20};
   return x * polynomial(c, x * x);
 }

@@ -45,33 +45,54 @@ void binary_loop(const float* a, std::int64_t a_step, const float* b, std::int64
 
 void unary_run(Unary f, const float* x, float* y, std::int64_t count, float alpha, float beta) {
   switch (f) {
-    case Unary::neg: return unary_loop<Unary::neg>(x, y, count, alpha, beta);
-    case Unary::abs: return unary_loop<Unary::abs>(x, y, count, alpha, beta);
-    case Unary::sqrt: return unary_loop<Unary::sqrt>(x, y, count, alpha, beta);
-    case Unary::exp: return unary_loop<Unary::exp>(x, y, count, alpha, beta);
-    case Unary::log: return unary_loop<Unary::log>(x, y, count, alpha, beta);
-    case Unary::erf: return unary_loop<Unary::erf>(x, y, count, alpha, beta);
-    case Unary::sigmoid: return unary_loop<Unary::sigmoid>(x, y, count, alpha, beta);
-    case Unary::tanh: return unary_loop<Unary::tanh>(x, y, count, alpha, beta);
-    case Unary::relu: return unary_loop<Unary::relu>(x, y, count, alpha, beta);
-    case Unary::leaky_relu: return unary_loop<Unary::leaky_relu>(x, y, count, alpha, beta);
-    case Unary::elu: return unary_loop<Unary::elu>(x, y, count, alpha, beta);
-    case Unary::clip: return unary_loop<Unary::clip>(x, y, count, alpha, beta);
-    case Unary::gelu: return unary_loop<Unary::gelu>(x, y, count, alpha, beta);
-    case Unary::gelu_tanh: return unary_loop<Unary::gelu_tanh>(x, y, count, alpha, beta);
+    case Unary::neg:
+      return unary_loop<Unary::neg>(x, y, count, alpha, beta);
+    case Unary::abs:
+      return unary_loop<Unary::abs>(x, y, count, alpha, beta);
+    case Unary::sqrt:
+      return unary_loop<Unary::sqrt>(x, y, count, alpha, beta);
+    case Unary::exp:
+      return unary_loop<Unary::exp>(x, y, count, alpha, beta);
+    case Unary::log:
+      return unary_loop<Unary::log>(x, y, count, alpha, beta);
+    case Unary::erf:
+      return unary_loop<Unary::erf>(x, y, count, alpha, beta);
+    case Unary::sigmoid:
+      return unary_loop<Unary::sigmoid>(x, y, count, alpha, beta);
+    case Unary::tanh:
+      return unary_loop<Unary::tanh>(x, y, count, alpha, beta);
+    case Unary::relu:
+      return unary_loop<Unary::relu>(x, y, count, alpha, beta);
+    case Unary::leaky_relu:
+      return unary_loop<Unary::leaky_relu>(x, y, count, alpha, beta);
+    case Unary::elu:
+      return unary_loop<Unary::elu>(x, y, count, alpha, beta);
+    case Unary::clip:
+      return unary_loop<Unary::clip>(x, y, count, alpha, beta);
+    case Unary::gelu:
+      return unary_loop<Unary::gelu>(x, y, count, alpha, beta);
+    case Unary::gelu_tanh:
+      return unary_loop<Unary::gelu_tanh>(x, y, count, alpha, beta);
   }
 }
 
 void binary_run(Binary f, const float* a, std::int64_t a_step, const float* b, std::int64_t b_step,
                 float* y, std::int64_t count) {
   switch (f) {
-    case Binary::add: return binary_loop<Binary::add>(a, a_step, b, b_step, y, count);
-    case Binary::sub: return binary_loop<Binary::sub>(a, a_step, b, b_step, y, count);
-    case Binary::mul: return binary_loop<Binary::mul>(a, a_step, b, b_step, y, count);
-    case Binary::div: return binary_loop<Binary::div>(a, a_step, b, b_step, y, count);
-    case Binary::pow: return binary_loop<Binary::pow>(a, a_step, b, b_step, y, count);
-    case Binary::min: return binary_loop<Binary::min>(a, a_step, b, b_step, y, count);
-    case Binary::max: return binary_loop<Binary::max>(a, a_step, b, b_step, y, count);
+    case Binary::add:
+      return binary_loop<Binary::add>(a, a_step, b, b_step, y, count);
+    case Binary::sub:
+      return binary_loop<Binary::sub>(a, a_step, b, b_step, y, count);
+    case Binary::mul:
+      return binary_loop<Binary::mul>(a, a_step, b, b_step, y, count);
+    case Binary::div:
+      return binary_loop<Binary::div>(a, a_step, b, b_step, y, count);
+    case Binary::pow:
+      return binary_loop<Binary::pow>(a, a_step, b, b_step, y, count);
+    case Binary::min:
+      return binary_loop<Binary::min>(a, a_step, b, b_step, y, count);
+    case Binary::max:
+      return binary_loop<Binary::max>(a, a_step, b, b_step, y, count);
   }
 }
 

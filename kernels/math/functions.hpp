@@ -23,7 +23,7 @@ enum class Unary {
   exp,
   log,
   erf,
-  sigmoid,     // 1 / (1 + exp(-x))
+  sigmoid,  // 1 / (1 + exp(-x))
   tanh,
   relu,        // max(x, 0)
   leaky_relu,  // x < 0 ? alpha x : x

@@ -96,6 +96,7 @@ class JsonWriter : public ArrayWriter {
     for (std::size_t i = 1; i < rows_.arrays().size(); ++i) {
       write("]}, " + start_of(i));
       spools_[i - 1]->copy_to(*file_);
+      spools_[i - 1].reset();
     }
     write(rows_.arrays().empty() ? "}}\n" : "]}}}\n");
     file_->commit();

@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t kMaxCacheBytes = std::size_t{256} << 20;
 
-// Room for every chunk that a row of the dataset crosses: with less, neighbouring slabs would decode
-// the same chunks again.
+// Room for every chunk that a row of the dataset crosses: with less, neighbouring slabs would
+// decode the same chunks again.
 std::size_t cache_bytes(hid_t dataset, const DatasetInfo& info) {
   const Hdf5Handle creation(H5Dget_create_plist(dataset), H5Pclose, info.path);
   if (H5Pget_layout(creation.id()) != H5D_CHUNKED) return 1 << 20;
@@ -72,8 +72,8 @@ void read_slab(hid_t dataset, hid_t space, hid_t type, const DatasetInfo& info, 
     H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
   }
   if (H5Dread(dataset, type, memory.id(), space, H5P_DEFAULT, out) < 0) {
-    fail(Fault::data, fmt::format("{}: damaged: {} cannot be read{}", info.path, to_text(slab),
-                                  hdf5_reason()));
+    fail(Fault::data,
+         fmt::format("{}: damaged: {} cannot be read{}", info.path, to_text(slab), hdf5_reason()));
   }
 }
 

@@ -24,18 +24,18 @@ void check_filters(hid_t creation, const std::string& where) {
   for (int i = 0; i < count; ++i) {
     unsigned flags = 0, config = 0;
     std::size_t values = 0;
-    const H5Z_filter_t filter =
-        H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr, 0, nullptr,
-                       &config);
+    const H5Z_filter_t filter = H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values,
+                                               nullptr, 0, nullptr, &config);
     const bool known = filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE ||
                        filter == H5Z_FILTER_FLETCHER32;
     if (!known) {
       fail(Fault::data, fmt::format("{}: filter {} is not allowed; deflate (1), shuffle (2) and "
-                                    "fletcher32 (3) are", where, static_cast<int>(filter)));
+                                    "fletcher32 (3) are",
+                                    where, static_cast<int>(filter)));
     }
     if (!seen.insert(filter).second) {
-      fail(Fault::data, fmt::format("{}: filter {} is applied twice", where,
-                                    static_cast<int>(filter)));
+      fail(Fault::data,
+           fmt::format("{}: filter {} is applied twice", where, static_cast<int>(filter)));
     }
     if (H5Zfilter_avail(filter) <= 0) {
       fail(Fault::config, fmt::format("{}: this HDF5 library was built without filter {}", where,
@@ -52,8 +52,8 @@ Shape shape_of(hid_t dataset, const std::string& where, const Limits& limits) {
   }
   const int rank = H5Sget_simple_extent_ndims(space.id());
   if (rank < 0 || rank > limits.rank) {
-    fail(Fault::data, fmt::format("{}: {} dimensions, more than the limit of {}", where, rank,
-                                  limits.rank));
+    fail(Fault::data,
+         fmt::format("{}: {} dimensions, more than the limit of {}", where, rank, limits.rank));
   }
   std::array<hsize_t, H5S_MAX_RANK> extents{};
   if (rank > 0) H5Sget_simple_extent_dims(space.id(), extents.data(), nullptr);
@@ -81,8 +81,8 @@ void check_contiguous(hid_t dataset, DatasetInfo& info, std::uint64_t bytes,
     fail(Fault::data, info.path + ": was never written: the file holds no data for it");
   }
   if (bytes > file_bytes || offset > file_bytes - bytes) {
-    fail(Fault::data, fmt::format("{}: needs {} bytes at byte {}, the file has {}", info.path, bytes,
-                                  offset, file_bytes));
+    fail(Fault::data, fmt::format("{}: needs {} bytes at byte {}, the file has {}", info.path,
+                                  bytes, offset, file_bytes));
   }
   if (H5Dget_storage_size(dataset) != bytes) {
     fail(Fault::data, fmt::format("{}: needs {} bytes, the file stores {} for it", info.path, bytes,
@@ -109,13 +109,13 @@ void check_chunks(hid_t dataset, hid_t creation, const DatasetInfo& info, const 
     const std::uint64_t extent = static_cast<std::uint64_t>(info.shape[d]);
     wanted *= extent / chunk[d] + (extent % chunk[d] != 0 ? 1 : 0);
     if (wanted > limits.chunks) {
-      fail(Fault::data, fmt::format("{}: more chunks than the limit of {}", info.path,
-                                    limits.chunks));
+      fail(Fault::data,
+           fmt::format("{}: more chunks than the limit of {}", info.path, limits.chunks));
     }
   }
   if (byte_count(chunk_shape, info.stored) > limits.chunk_bytes) {
-    fail(Fault::data, fmt::format("{}: chunks of {} are larger than the limit of {} bytes", info.path,
-                                  to_text(chunk_shape), limits.chunk_bytes));
+    fail(Fault::data, fmt::format("{}: chunks of {} are larger than the limit of {} bytes",
+                                  info.path, to_text(chunk_shape), limits.chunk_bytes));
   }
   const Hdf5Handle space(H5Dget_space(dataset), H5Sclose, info.path);
   hsize_t present = 0;
@@ -123,8 +123,8 @@ void check_chunks(hid_t dataset, hid_t creation, const DatasetInfo& info, const 
     fail(Fault::data, fmt::format("{}: damaged chunk index{}", info.path, hdf5_reason()));
   }
   if (present < wanted && !limits.allow_unallocated) {
-    fail(Fault::data, fmt::format("{}: only {} of its {} chunks were ever written", info.path,
-                                  present, wanted));
+    fail(Fault::data,
+         fmt::format("{}: only {} of its {} chunks were ever written", info.path, present, wanted));
   }
 }
 
@@ -152,7 +152,8 @@ void check_storage(Hdf5Id dataset, const std::string& where) {
   }
   const H5D_layout_t layout = H5Pget_layout(creation.id());
   if (layout == H5D_VIRTUAL) {
-    fail(Fault::data, where + ": a virtual dataset is not allowed here: its bytes are in other files");
+    fail(Fault::data,
+         where + ": a virtual dataset is not allowed here: its bytes are in other files");
   }
   if (layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED && layout != H5D_COMPACT) {
     fail(Fault::data, where + ": unknown storage layout");

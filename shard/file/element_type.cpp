@@ -13,9 +13,9 @@
 namespace tpinfer::shard {
 namespace {
 
-constexpr std::array kStored = {DType::f32, DType::f64, DType::f16, DType::i8,  DType::u8,
-                                DType::i16, DType::u16, DType::i32, DType::u32, DType::i64,
-                                DType::u64, DType::boolean};
+constexpr std::array kStored = {DType::f32, DType::f64, DType::f16, DType::i8,
+                                DType::u8,  DType::i16, DType::u16, DType::i32,
+                                DType::u32, DType::i64, DType::u64, DType::boolean};
 
 Hdf5Handle copy_of(hid_t type) { return Hdf5Handle(H5Tcopy(type), H5Tclose, "element type"); }
 
@@ -103,8 +103,10 @@ DType element_type(Hdf5Id dataset, const std::string& where) {
     if (H5Tequal(type.id(), hdf5_type(dtype).id()) > 0) found = dtype;
   }
   if (!found) {
-    fail(Fault::data, fmt::format("{}: its elements are {}; tpinfer reads little-endian IEEE floats, "
-                                  "integers and booleans", where, describe(type.id())));
+    fail(Fault::data,
+         fmt::format("{}: its elements are {}; tpinfer reads little-endian IEEE floats, "
+                     "integers and booleans",
+                     where, describe(type.id())));
   }
   if (const auto text = text_attribute(dataset, "dtype", where)) {
     const auto said = parse_dtype(*text);

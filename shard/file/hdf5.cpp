@@ -70,6 +70,7 @@ int Hdf5Handle::reset() {
 }
 
 void quiet_hdf5() {
+  H5dont_atexit();  // handles close themselves; HDF5 1.10 can crash in its own exit handler
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
 }
@@ -127,9 +128,9 @@ std::vector<std::string> members_of(Hdf5Id group, const std::string& where, std:
     fail(Fault::data, fmt::format("{}: damaged{}", where, hdf5_reason()));
   }
   if (!listing.bad_kind.empty()) {
-    fail(Fault::data, fmt::format("{}{}{}: {} is not allowed: only hard links are",
-                                  where, where.ends_with('/') ? "" : "/",
-                                  printable(listing.bad_link), listing.bad_kind));
+    fail(Fault::data, fmt::format("{}{}{}: {} is not allowed: only hard links are", where,
+                                  where.ends_with('/') ? "" : "/", printable(listing.bad_link),
+                                  listing.bad_kind));
   }
   if (listing.names.size() > limit) {
     fail(Fault::data, fmt::format("{}: more than {} objects", where, limit));

@@ -126,8 +126,8 @@ std::optional<T> scalar_attribute(hid_t object, const std::string& name, const s
   const H5T_class_t type = H5Tget_class(attribute->type.id());
   const bool fits = type == H5T_INTEGER || (floats_too && type == H5T_FLOAT);
   if (!fits || few_elements(attribute->space.id(), attribute->where) != 1) {
-    fail(Fault::data, fmt::format("{}: must be one {}", attribute->where,
-                                  floats_too ? "number" : "integer"));
+    fail(Fault::data,
+         fmt::format("{}: must be one {}", attribute->where, floats_too ? "number" : "integer"));
   }
   T value{};
   if (attribute->read()(memory_type, &value) < 0) {

@@ -59,8 +59,8 @@ ModelFile::~ModelFile() = default;
 const DatasetInfo& ModelFile::info(const std::string& dataset_path) const {
   const auto found = datasets_.find(dataset_path);
   if (found == datasets_.end()) {
-    fail(Fault::data, fmt::format("{}: has no dataset {}", printable(table_.path),
-                                  printable(dataset_path)));
+    fail(Fault::data,
+         fmt::format("{}: has no dataset {}", printable(table_.path), printable(dataset_path)));
   }
   return *found->second;
 }
@@ -140,7 +140,8 @@ void ModelFile::check_unchanged() const {
   const FileIdentity now = file_.state();
   if (now.bytes != table_.file_bytes || now.mtime_ns != table_.mtime_ns) {
     fail(Fault::data, fmt::format("{}: changed while loading: run again with a file that nobody "
-                                  "writes to", printable(table_.path)));
+                                  "writes to",
+                                  printable(table_.path)));
   }
 }
 

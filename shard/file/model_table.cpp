@@ -25,9 +25,12 @@ std::string path_of(const std::vector<int>& bytes) {
 }
 
 Json json_of(const DatasetInfo& info) {
-  return {{"path", info.path},   {"name", info.name},
-          {"shape", info.shape}, {"dtype", std::string(name_of(info.stored))},
-          {"contiguous", info.contiguous}, {"offset", info.offset},
+  return {{"path", info.path},
+          {"name", info.name},
+          {"shape", info.shape},
+          {"dtype", std::string(name_of(info.stored))},
+          {"contiguous", info.contiguous},
+          {"offset", info.offset},
           {"stored_bytes", info.stored_bytes}};
 }
 
@@ -57,7 +60,8 @@ Json json_of(const std::vector<ExampleTensor>& tensors) {
 std::vector<ExampleTensor> tensors_of(const Json& json) {
   std::vector<ExampleTensor> tensors;
   for (const Json& item : json) {
-    tensors.push_back({dataset_of(item), item.at("rtol").get<double>(), item.at("atol").get<double>()});
+    tensors.push_back(
+        {dataset_of(item), item.at("rtol").get<double>(), item.at("atol").get<double>()});
   }
   return tensors;
 }
@@ -70,7 +74,8 @@ ModelTable table_of(const Json& json) {
   table.sample_hash = json.at("sample_hash");
   for (const Json& weight : json.at("weights")) table.weights.push_back(dataset_of(weight));
   for (const Json& graph : json.at("graphs")) {
-    table.graphs.push_back({graph.at("name").get<std::string>(), graph.at("json").get<std::string>()});
+    table.graphs.push_back(
+        {graph.at("name").get<std::string>(), graph.at("json").get<std::string>()});
   }
   for (const Json& item : json.at("examples")) {
     ExampleInfo example;
@@ -88,10 +93,10 @@ ModelTable table_of(const Json& json) {
 }  // namespace
 
 std::string to_json(const ModelTable& table) {
-  Json json{{"path", bytes_of(table.path)},      {"file_bytes", table.file_bytes},
-            {"mtime_ns", table.mtime_ns},        {"sample_hash", table.sample_hash},
-            {"manifest", table.manifest},        {"unused", table.unused},
-            {"weights", Json::array()},          {"graphs", Json::array()},
+  Json json{{"path", bytes_of(table.path)}, {"file_bytes", table.file_bytes},
+            {"mtime_ns", table.mtime_ns},   {"sample_hash", table.sample_hash},
+            {"manifest", table.manifest},   {"unused", table.unused},
+            {"weights", Json::array()},     {"graphs", Json::array()},
             {"examples", Json::array()}};
   for (const DatasetInfo& weight : table.weights) json["weights"].push_back(json_of(weight));
   for (const GraphInfo& graph : table.graphs) {
@@ -110,7 +115,8 @@ ModelTable parse_model_table(const std::string& json) {
   try {
     return table_of(Json::parse(json));
   } catch (const std::exception& error) {
-    fail(Fault::internal, fmt::format("the table of the model file cannot be read: {}", error.what()));
+    fail(Fault::internal,
+         fmt::format("the table of the model file cannot be read: {}", error.what()));
   }
 }
 

@@ -47,8 +47,8 @@ struct ExampleInfo {
 struct ModelTable {
   std::string path;
   std::uint64_t file_bytes = 0;
-  std::int64_t mtime_ns = 0;  // since 1970
-  std::string sample_hash;    // SHA-256 of the first and the last 512 KiB
+  std::int64_t mtime_ns = 0;                    // since 1970
+  std::string sample_hash;                      // SHA-256 of the first and the last 512 KiB
   std::vector<DatasetInfo> weights;             // sorted by name
   std::vector<GraphInfo> graphs;                // by index, then by name
   std::vector<ExampleInfo> examples;            // by index

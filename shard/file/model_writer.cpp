@@ -104,9 +104,9 @@ Writer::Writer(const std::string& file_path, const std::string& shown)
 }
 
 Hdf5Handle Writer::create(const std::string& path, hid_t type, hid_t space) {
-  return Hdf5Handle(H5Dcreate2(file_.id(), path.c_str(), type, space, links_.id(), dataset_.id(),
-                               H5P_DEFAULT),
-                    H5Dclose, path);
+  return Hdf5Handle(
+      H5Dcreate2(file_.id(), path.c_str(), type, space, links_.id(), dataset_.id(), H5P_DEFAULT),
+      H5Dclose, path);
 }
 
 std::string Writer::write_tensor(const std::string& path, const TensorSource& source,
@@ -117,11 +117,10 @@ std::string Writer::write_tensor(const std::string& path, const TensorSource& so
   if (bytes > 0) source.fill(data.data());
   const Hdf5Handle type = hdf5_type(source.dtype);
   std::vector<hsize_t> extents(source.shape.begin(), source.shape.end());
-  const Hdf5Handle space(extents.empty()
-                             ? H5Screate(H5S_SCALAR)
-                             : H5Screate_simple(static_cast<int>(extents.size()), extents.data(),
-                                                nullptr),
-                         H5Sclose, path);
+  const Hdf5Handle space(
+      extents.empty() ? H5Screate(H5S_SCALAR)
+                      : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
+      H5Sclose, path);
   const Hdf5Handle dataset = create(path, type.id(), space.id());
   if (bytes > 0) {
     wrote(H5Dwrite(dataset.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, data.data()), shown_);
@@ -166,8 +165,8 @@ void Writer::close() {
 void check_creatable(const AtomicFile& file, const std::string& shown) {
   const int probe = ::open(file.temporary().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (probe < 0) {
-    fail(Fault::cannot_create, fmt::format("{}: cannot be created: {}", shown,
-                                           std::strerror(errno)));
+    fail(Fault::cannot_create,
+         fmt::format("{}: cannot be created: {}", shown, std::strerror(errno)));
   }
   ::close(probe);
   ::unlink(file.temporary().c_str());
@@ -176,8 +175,8 @@ void check_creatable(const AtomicFile& file, const std::string& shown) {
 template <typename T>
 TensorSource source_of(const std::string& name, Shape shape, std::vector<T> values, DType dtype) {
   if (element_count(shape) != static_cast<std::int64_t>(values.size())) {
-    fail(Fault::internal, fmt::format("{}: {} values for shape {}", name, values.size(),
-                                      to_text(shape)));
+    fail(Fault::internal,
+         fmt::format("{}: {} values for shape {}", name, values.size(), to_text(shape)));
   }
   TensorSource source;
   source.name = name;

@@ -11,8 +11,8 @@
 
 namespace tpinfer::shard {
 
-// A tensor to be written. `fill` is called once, with memory for byte_count(shape, dtype) bytes, and
-// writes the stored elements there.
+// A tensor to be written. `fill` is called once, with memory for byte_count(shape, dtype) bytes,
+// and writes the stored elements there.
 struct TensorSource {
   std::string name;
   DType dtype = DType::f32;
@@ -40,9 +40,9 @@ TensorSource tensor_of(const std::string& name, Shape shape, std::vector<std::in
 
 // Writes `path`: plain contiguous datasets at multiples of 4096 bytes, and a manifest with the hash
 // of every weight. Equal contents give equal bytes. One tensor is in memory at a time. Atomic: an
-// old file stays untouched until the new one is complete and on disk, and no temporary is left after
-// an exception. Throws Fault::cannot_create, Fault::io when writing fails, Fault::data for names
-// that cannot stand side by side.
+// old file stays untouched until the new one is complete and on disk, and no temporary is left
+// after an exception. Throws Fault::cannot_create, Fault::io when writing fails, Fault::data for
+// names that cannot stand side by side.
 void write_model(const std::string& path, const ModelContents& contents);
 
 }  // namespace tpinfer::shard

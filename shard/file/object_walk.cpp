@@ -16,8 +16,8 @@ void ObjectWalk::visit(Hdf5Id group, const std::string& path, int depth,
                        const OnDataset& on_dataset) {
   const std::string where = path.empty() ? "/" : path;
   if (depth > limits_.depth) {
-    fail(Fault::data, fmt::format("{}: groups nested deeper than the limit of {}", where,
-                                  limits_.depth));
+    fail(Fault::data,
+         fmt::format("{}: groups nested deeper than the limit of {}", where, limits_.depth));
   }
   if (!groups_seen_.insert(address_of(group, where)).second) {
     fail(Fault::data, where + ": a second hard link to a group: groups may not form a cycle");

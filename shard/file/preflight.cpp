@@ -28,7 +28,7 @@ constexpr std::size_t kMaxAnswerBytes = std::size_t{512} << 20;
 
 // Variables that make the HDF5 library load code or look for files elsewhere.
 constexpr std::array<std::string_view, 6> kUnwanted = {
-    "HDF5_PLUGIN_PATH=",   "HDF5_PLUGIN_PRELOAD=",  "HDF5_DRIVER=",
+    "HDF5_PLUGIN_PATH=",   "HDF5_PLUGIN_PRELOAD=", "HDF5_DRIVER=",
     "HDF5_VOL_CONNECTOR=", "HDF5_EXTFILE_PREFIX=", "HDF5_VDS_PREFIX="};
 
 std::vector<char*> helper_environment() {
@@ -76,15 +76,16 @@ Helper::Helper(const std::string& program, const std::string& path) {
   std::string program_copy = program, path_copy = path;
   char* arguments[] = {program_copy.data(), path_copy.data(), nullptr};
   std::vector<char*> environment = helper_environment();
-  const int failure = ::posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments,
-                                    environment.data());
+  const int failure =
+      ::posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments, environment.data());
   posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   if (failure != 0) {
     process_ = -1;
     ::close(output_);
     fail(Fault::config, fmt::format("{}: the preflight helper cannot be run: {}; it belongs beside "
-                                    "tpinfer", printable(program), std::strerror(failure)));
+                                    "tpinfer",
+                                    printable(program), std::strerror(failure)));
   }
 }
 
@@ -151,8 +152,8 @@ ModelTable preflight(const std::string& path, const std::string& helper_program)
   bool timed_out = false;
   const std::string answer = helper.read_all(timed_out);
   if (timed_out) {
-    fail(Fault::no_input, fmt::format("{}: checking it did not end within {} s", shown,
-                                      kWallSeconds));
+    fail(Fault::no_input,
+         fmt::format("{}: checking it did not end within {} s", shown, kWallSeconds));
   }
   const int status = helper.wait();
   if (WIFSIGNALED(status)) fail_signal(shown, WTERMSIG(status));

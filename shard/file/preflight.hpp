@@ -13,6 +13,9 @@ namespace tpinfer::shard {
 // Fault::config when the helper cannot be run. Beats while it waits; the helper is gone afterwards.
 ModelTable preflight(const std::string& path, const std::string& helper_program);
 
+// Where the helper is installed: beside this program.
+std::string helper_beside_program();
+
 // The helper's side: scans the file and returns what it prints: a table, or {"fault", "text"}.
 std::string preflight_answer(const std::string& path);
 

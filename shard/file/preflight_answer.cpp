@@ -23,7 +23,8 @@ std::string preflight_answer(const std::string& path) {
   } catch (const Error& error) {
     return fault_answer(error.fault(), error.what());
   } catch (const std::bad_alloc&) {
-    return fault_answer(Fault::data, printable(path) + ": checking it needs more than 1 GiB of memory");
+    return fault_answer(Fault::data,
+                        printable(path) + ": checking it needs more than 1 GiB of memory");
   } catch (const std::exception& error) {
     return fault_answer(Fault::internal, printable(path) + ": " + error.what());
   }

@@ -53,7 +53,8 @@ void RawFile::read(std::uint64_t offset, void* out, std::size_t bytes) const {
     }
     if (got == 0) {
       fail(Fault::data, fmt::format("{}: changed while loading: it ends at byte {}, {} more bytes "
-                                    "are needed", printable(path_), offset, bytes));
+                                    "are needed",
+                                    printable(path_), offset, bytes));
     }
     to += got;
     offset += static_cast<std::uint64_t>(got);

@@ -28,8 +28,8 @@ class RawFile {
   const std::string& path() const { return path_; }
   int descriptor() const { return descriptor_; }
 
-  // Exactly [offset, offset + bytes). Throws Fault::io when reading fails, Fault::data when the file
-  // ends before ("changed while loading").
+  // Exactly [offset, offset + bytes). Throws Fault::io when reading fails, Fault::data when the
+  // file ends before ("changed while loading").
   void read(std::uint64_t offset, void* out, std::size_t bytes) const;
 
   // The present size and time of the last change; sample_hash stays empty.

@@ -65,7 +65,8 @@ void Scanner::check_format(Hdf5Id root) {
   if (*version < 1) fail(Fault::data, fmt::format("/: format_version {} does not exist", *version));
   if (*version > kFormatVersion) {
     fail(Fault::data, fmt::format("format version {} is newer than version {}, the last that this "
-                                  "program reads", *version, kFormatVersion));
+                                  "program reads",
+                                  *version, kFormatVersion));
   }
 }
 
@@ -117,8 +118,9 @@ void Scanner::add_manifest(Hdf5Id dataset, const std::string& path) {
     const std::string text_of_hash = hash.is_string() ? hash.get<std::string>() : "";
     if (text_of_hash.size() != 64 ||
         text_of_hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
-      fail(Fault::data, fmt::format("{}: the entry of {} is not a SHA-256 in lower-case hexadecimal",
-                                    path, printable(name)));
+      fail(Fault::data,
+           fmt::format("{}: the entry of {} is not a SHA-256 in lower-case hexadecimal", path,
+                       printable(name)));
     }
     table_.manifest[name] = text_of_hash;
   }
@@ -133,7 +135,8 @@ void Scanner::add_example(Hdf5Id dataset, const std::string& path, const std::st
   const std::string output = name_within(after, "/outputs/");
   if (error != std::errc() || index < 0 || !rest.starts_with(fmt::format("{}/", index)) ||
       (input.empty() && output.empty())) {
-    fail(Fault::data, path + ": an example is /examples/<number>/inputs/<name> or .../outputs/<name>");
+    fail(Fault::data,
+         path + ": an example is /examples/<number>/inputs/<name> or .../outputs/<name>");
   }
   ExampleInfo& example = examples_[index];
   example.index = index;
@@ -174,13 +177,13 @@ void Scanner::check_overlaps() {
             [](const auto* a, const auto* b) { return a->offset < b->offset; });
   for (std::size_t i = 1; i < ranges.size(); ++i) {
     if (ranges[i - 1]->offset + ranges[i - 1]->stored_bytes > ranges[i]->offset) {
-      fail(Fault::data, fmt::format("{} and {} overlap in the file", ranges[i - 1]->path,
-                                    ranges[i]->path));
+      fail(Fault::data,
+           fmt::format("{} and {} overlap in the file", ranges[i - 1]->path, ranges[i]->path));
     }
   }
   if (stored > table_.file_bytes) {
-    fail(Fault::data, fmt::format("its datasets need {} bytes, the file has {}", stored,
-                                  table_.file_bytes));
+    fail(Fault::data,
+         fmt::format("its datasets need {} bytes, the file has {}", stored, table_.file_bytes));
   }
 }
 
@@ -218,9 +221,9 @@ void Scanner::finish(Hdf5Id root) {
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   for (std::size_t i = 0; i < graphs_.size(); ++i) {
     if (i > 0 && graphs_[i].first == graphs_[i - 1].first && graphs_[i].first != INT64_MAX) {
-      fail(Fault::data, fmt::format("graphs {} and {} have the same index {}",
-                                    graphs_[i - 1].second.name, graphs_[i].second.name,
-                                    graphs_[i].first));
+      fail(Fault::data,
+           fmt::format("graphs {} and {} have the same index {}", graphs_[i - 1].second.name,
+                       graphs_[i].second.name, graphs_[i].first));
     }
     table_.graphs.push_back(std::move(graphs_[i].second));
   }
@@ -249,9 +252,8 @@ ModelTable scan_model(const std::string& path, const Limits& limits) {
     Scanner scanner(limits, table);
     const Hdf5Handle root = open_member(file.id(), "/", "/");
     scanner.check_format(root.id());
-    ObjectWalk(limits).run(file.id(), [&](Hdf5Id dataset, const std::string& where) {
-      scanner.add(dataset, where);
-    });
+    ObjectWalk(limits).run(
+        file.id(), [&](Hdf5Id dataset, const std::string& where) { scanner.add(dataset, where); });
     scanner.finish(root.id());
   } catch (const Error& error) {
     fail_in(printable(path), error);

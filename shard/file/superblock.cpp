@@ -73,8 +73,8 @@ void check_superblock(const RawFile& file) {
   const Head head = read_head(file);
   const std::uint64_t bytes = file.state().bytes;
   if (!head.text().starts_with(kSignature)) {
-    fail(Fault::data, fmt::format("{}: not an HDF5 file ({} bytes){}", printable(file.path()), bytes,
-                                  head.size == 0 ? "" : what_it_is(head.text())));
+    fail(Fault::data, fmt::format("{}: not an HDF5 file ({} bytes){}", printable(file.path()),
+                                  bytes, head.size == 0 ? "" : what_it_is(head.text())));
   }
   if (head.size < 16) fail_short(file, bytes);
   const std::size_t address_bytes = head.bytes[head.bytes[8] < 2 ? 13 : 9];
@@ -87,13 +87,15 @@ void check_superblock(const RawFile& file) {
   if (head.size < at + sizeof end) fail_short(file, bytes);
   std::memcpy(&end, head.bytes.data() + at, sizeof end);
   if (end > bytes) {
-    fail(Fault::data, fmt::format("{}: truncated or not closed by its writer: the superblock says {} "
-                                  "bytes, the file has {}", printable(file.path()), end, bytes));
+    fail(Fault::data,
+         fmt::format("{}: truncated or not closed by its writer: the superblock says {} "
+                     "bytes, the file has {}",
+                     printable(file.path()), end, bytes));
   }
   // Version 3: bit 0 is set while a writer has the file open, bit 2 while it allows readers (SWMR).
   if (head.bytes[8] == 3 && (head.bytes[11] & 5) != 0) {
-    fail(Fault::data, fmt::format("{}: the file was not closed by its writer",
-                                  printable(file.path())));
+    fail(Fault::data,
+         fmt::format("{}: the file was not closed by its writer", printable(file.path())));
   }
 }
 

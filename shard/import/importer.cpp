@@ -28,8 +28,8 @@ ImportedModel import_model(const std::string& path, const ImportOptions& options
   }
   std::string known;
   for (const Importer& importer : kImporters) {
-    known += fmt::format("{}{} ({})", known.empty() ? "" : "; ", importer.name,
-                         importer.description);
+    known +=
+        fmt::format("{}{} ({})", known.empty() ? "" : "; ", importer.name, importer.description);
   }
   fail(Fault::data, fmt::format("{}: unknown format; known: {}", printable(path), known));
 }

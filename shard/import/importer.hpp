@@ -31,8 +31,8 @@ struct Importer {
 std::span<const Importer> importers();
 
 // Imports with the first importer that recognises the file. Throws Fault::no_input, Fault::data
-// (unknown format: the text lists the known ones; a part of the network that tpinfer cannot run: the
-// text names it), Fault::usage when the file needs options.config.
+// (unknown format: the text lists the known ones; a part of the network that tpinfer cannot run:
+// the text names it), Fault::usage when the file needs options.config.
 ImportedModel import_model(const std::string& path, const ImportOptions& options);
 
 }  // namespace tpinfer::shard

@@ -160,8 +160,10 @@ std::vector<std::string> notes_for(const KerasNetwork& network, const KerasWeigh
   }
   for (const std::string& layer : weights.layers_with_weights()) {
     if (!names.contains(layer)) {
-      notes.push_back(fmt::format("the weights of layer {} are not used: the network has no such "
-                                  "layer", layer));
+      notes.push_back(
+          fmt::format("the weights of layer {} are not used: the network has no such "
+                      "layer",
+                      layer));
     }
   }
   return notes;

@@ -53,7 +53,9 @@ constexpr std::array<Row, 17> kActivations{{
     {"sigmoid", [](GraphBuilder& g, const std::string& x) { return g.add("Sigmoid", {x}); }},
     {"tanh", [](GraphBuilder& g, const std::string& x) { return g.add("Tanh", {x}); }},
     {"elu",
-     [](GraphBuilder& g, const std::string& x) { return g.add("Elu", {x}, {{"alpha", 1.0}}); }},
+     [](GraphBuilder& g, const std::string& x) {
+       return g.add("Elu", {x}, {{"alpha", 1.0}});
+     }},
     {"gelu",
      [](GraphBuilder& g, const std::string& x) {
        return g.add("Gelu", {x}, {{"approximate", std::string("none")}});

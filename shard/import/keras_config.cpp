@@ -38,9 +38,7 @@ KerasTensor tensor_of(const Json& json, const std::string& where) {
   return {json[0], json[1].get<int>()};
 }
 
-bool is_tensor(const Json& json) {
-  return json.is_array() && !json.empty() && json[0].is_string();
-}
+bool is_tensor(const Json& json) { return json.is_array() && !json.empty() && json[0].is_string(); }
 
 // A list of tensors, or one alone.
 std::vector<KerasTensor> tensors_of(const Json& json, const std::string& where) {
@@ -75,8 +73,8 @@ KerasLayer layer_of(const Json& json, std::size_t index) {
   layer.class_name = text_member(json, "class_name", where);
   const Json& config = member(json, "config", where);
   if (!config.is_object()) fail_config(where + ": \"config\" must be an object");
-  layer.name = json.contains("name") ? text_member(json, "name", where)
-                                     : text_member(config, "name", where);
+  layer.name =
+      json.contains("name") ? text_member(json, "name", where) : text_member(config, "name", where);
   check_name(where, layer.name);
   layer.config = config.dump();
   return layer;
@@ -141,8 +139,8 @@ Json field(const KerasLayer& layer, const std::string& key) {
 }
 
 [[noreturn]] void fail_field(const KerasLayer& layer, const std::string& key, const char* wanted) {
-  fail(Fault::data, fmt::format("layer {} ({}): \"{}\" must be {}", layer.name, layer.class_name,
-                                key, wanted));
+  fail(Fault::data,
+       fmt::format("layer {} ({}): \"{}\" must be {}", layer.name, layer.class_name, key, wanted));
 }
 
 }  // namespace

@@ -26,8 +26,8 @@ RankedTensor add_dense(const KerasCall& call) {
       fail_layer(call.layer, fmt::format("its bias has shape {}, its kernel {}", to_text(bias),
                                          to_text(kernel)));
     }
-    const auto bias_name = call.graph.add_weight(
-        tensor_of(layer + "/bias", bias, call.weights.read(layer, "bias")));
+    const auto bias_name =
+        call.graph.add_weight(tensor_of(layer + "/bias", bias, call.weights.read(layer, "bias")));
     x = call.graph.add("Add", {x, bias_name});
   }
   x = add_keras_activation(call, text_in(call.layer, "activation", "linear"), x);
@@ -48,8 +48,7 @@ RankedTensor add_relu(const KerasCall& call) {
   x = slope == 0 ? call.graph.add("Relu", {x})
                  : call.graph.add("LeakyRelu", {x}, {{"alpha", slope}});
   if (const auto most = number_in(call.layer, "max_value")) {
-    x = call.graph.add("Min",
-                       {x, call.graph.add_scalar("max_value", static_cast<float>(*most))});
+    x = call.graph.add("Min", {x, call.graph.add_scalar("max_value", static_cast<float>(*most))});
   }
   return {x, call.inputs[0].rank};
 }

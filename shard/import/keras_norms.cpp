@@ -26,8 +26,8 @@ std::vector<float> values_or(const KerasCall& call, const std::string& role, std
   if (!call.weights.has(call.layer.name, role)) return std::vector<float>(count, fallback);
   std::vector<float> values = call.weights.read(call.layer.name, role);
   if (values.size() != count) {
-    fail_layer(call.layer, fmt::format("\"{}\" has {} elements, wanted {}", role, values.size(),
-                                       count));
+    fail_layer(call.layer,
+               fmt::format("\"{}\" has {} elements, wanted {}", role, values.size(), count));
   }
   return values;
 }
@@ -63,7 +63,8 @@ RankedTensor add_batch_normalization(const KerasCall& call) {
 
 RankedTensor add_layer_normalization(const KerasCall& call) {
   const std::string& layer = call.layer.name;
-  if (flag_in(call.layer, "rms_scaling", false)) fail_layer(call.layer, "rms_scaling is not imported");
+  if (flag_in(call.layer, "rms_scaling", false))
+    fail_layer(call.layer, "rms_scaling is not imported");
   const auto axes = axes_of(call);
   const int rank = call.inputs[0].rank;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -76,11 +77,11 @@ RankedTensor add_layer_normalization(const KerasCall& call) {
   const Shape& shape = call.weights.shape(layer, scaled ? "gamma" : "beta");
   const auto count = static_cast<std::size_t>(element_count(shape));
   std::vector<std::string> inputs = {
-      call.inputs[0].name,
-      call.graph.add_weight(tensor_of(layer + "/gamma", shape, values_or(call, "gamma", count, 1)))};
+      call.inputs[0].name, call.graph.add_weight(tensor_of(layer + "/gamma", shape,
+                                                           values_or(call, "gamma", count, 1)))};
   if (centred) {
-    inputs.push_back(
-        call.graph.add_weight(tensor_of(layer + "/beta", shape, values_or(call, "beta", count, 0))));
+    inputs.push_back(call.graph.add_weight(
+        tensor_of(layer + "/beta", shape, values_or(call, "beta", count, 0))));
   }
   const double epsilon = number_in(call.layer, "epsilon").value_or(kDefaultEpsilon);
   return {call.graph.add("LayerNormalization", inputs, {{"axis", axes[0]}, {"epsilon", epsilon}}),

@@ -14,7 +14,9 @@
 namespace tpinfer::shard {
 namespace {
 
-std::string key_of(const std::string& layer, const std::string& role) { return layer + "\n" + role; }
+std::string key_of(const std::string& layer, const std::string& role) {
+  return layer + "\n" + role;
+}
 
 // "dense_1/kernel:0" -> "kernel"
 std::string role_of(const std::string& weight_name) {
@@ -82,7 +84,8 @@ KerasWeights::KerasWeights(const std::string& path) {
          names_in(group.id(), "weight_names", where).value_or(std::vector<std::string>{})) {
       const Hdf5Handle dataset = open_path(group.id(), weight, where);
       const std::string here = where + "/" + weight;
-      if (kind_of(dataset.id(), here) != Hdf5Kind::dataset) fail(Fault::data, here + ": no dataset");
+      if (kind_of(dataset.id(), here) != Hdf5Kind::dataset)
+        fail(Fault::data, here + ": no dataset");
       const DatasetInfo info = examine_dataset(dataset.id(), here, identity.bytes, Limits{});
       if (layers_.empty() || layers_.back() != layer) layers_.push_back(layer);
       if (!datasets_.emplace(key_of(layer, role_of(weight)), info).second) {

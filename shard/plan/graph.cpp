@@ -20,8 +20,8 @@ Json json_of(const ValueSpec& spec) {
 }
 
 Json json_of(const Node& node) {
-  Json json{{"name", node.name}, {"op", node.op}, {"inputs", node.inputs},
-            {"outputs", node.outputs}};
+  Json json{
+      {"name", node.name}, {"op", node.op}, {"inputs", node.inputs}, {"outputs", node.outputs}};
   for (const auto& [key, attribute] : node.attributes) {
     std::visit([&](const auto& value) { json["attributes"][key] = value; }, attribute);
   }
@@ -30,8 +30,8 @@ Json json_of(const Node& node) {
 }
 
 [[noreturn]] void fail_type(const Node& node, const std::string& key, const char* wanted) {
-  fail(Fault::data, fmt::format("node {} ({}): attribute {} must be {}", node.name, node.op, key,
-                                wanted));
+  fail(Fault::data,
+       fmt::format("node {} ({}): attribute {} must be {}", node.name, node.op, key, wanted));
 }
 
 const Attribute* find_attribute(const Node& node, const std::string& key) {

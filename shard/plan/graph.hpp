@@ -35,8 +35,8 @@ using Attributes = std::map<std::string, Attribute>;
 using Strategy = std::vector<std::vector<std::int64_t>>;
 
 struct Node {
-  std::string name;  // unique; defaults to the first output's name
-  std::string op;    // ONNX operator name
+  std::string name;                  // unique; defaults to the first output's name
+  std::string op;                    // ONNX operator name
   std::vector<std::string> inputs;   // tensor or weight names; "" = an optional input left out
   std::vector<std::string> outputs;  // at least one
   Attributes attributes;

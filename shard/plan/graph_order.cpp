@@ -19,7 +19,8 @@ MakerOf makers_of(const Graph& graph, const std::set<std::string>& given) {
     for (const std::string& output : graph.nodes[i].outputs) {
       if (given.contains(output)) {
         fail(Fault::data, fmt::format("node {}: its output {} is already the name of an input, a "
-                                      "state or a weight", graph.nodes[i].name, output));
+                                      "state or a weight",
+                                      graph.nodes[i].name, output));
       }
       const auto [at, is_new] = makers.emplace(output, i);
       if (!is_new) {
@@ -42,7 +43,8 @@ std::vector<std::set<std::size_t>> waits_of(const Graph& graph, const MakerOf& m
         waits[i].insert(maker->second);
       } else if (!given.contains(weight_of(input, given))) {
         fail(Fault::data, fmt::format("node {}: nobody makes its input {}: no node, graph input, "
-                                      "state or weight has this name", graph.nodes[i].name, input));
+                                      "state or weight has this name",
+                                      graph.nodes[i].name, input));
       }
     }
   }

@@ -46,7 +46,8 @@ std::string text_at(const std::string& where, const Json& json, const char* key)
   if (found == json.end()) {
     fail(Fault::data, fmt::format("{}: the key \"{}\" is missing", where, key));
   }
-  if (!found->is_string()) fail(Fault::data, fmt::format("{}: \"{}\" must be a string", where, key));
+  if (!found->is_string())
+    fail(Fault::data, fmt::format("{}: \"{}\" must be a string", where, key));
   check_name(fmt::format("{}: \"{}\"", where, key), found->get_ref<const std::string&>());
   return *found;
 }
@@ -83,7 +84,8 @@ Extent parse_extent(const std::string& where, const Json& json) {
   extent.value = integer_of(where, json);
   if (extent.value < 0) {
     fail(Fault::data, fmt::format("{}: the extent {} is negative; for an extent known at launch "
-                                  "write a symbol such as \"batch\"", where, extent.value));
+                                  "write a symbol such as \"batch\"",
+                                  where, extent.value));
   }
   return extent;
 }

@@ -39,7 +39,8 @@ class JsonChecker : public nlohmann::json_sax<Json> {
   bool parse_error(std::size_t position, const std::string& token,
                    const nlohmann::detail::exception& error) override {
     if (dynamic_cast<const Json::out_of_range*>(&error) != nullptr) {
-      problem = fmt::format("the number \"{}\" at byte {} is out of range", printable(token), position);
+      problem =
+          fmt::format("the number \"{}\" at byte {} is out of range", printable(token), position);
     } else {
       problem = fmt::format("not valid JSON at byte {}, near \"{}\"", position, printable(token));
     }
@@ -103,13 +104,14 @@ bool is_utf8(std::string_view text) {
 void check_name(const std::string& where, std::string_view name) {
   if (name.empty()) fail(Fault::data, fmt::format("{}: an empty name", where));
   if (name.size() > kMaxNameBytes) {
-    fail(Fault::data, fmt::format("{}: the name \"{}...\" has {} bytes, more than the limit of {}",
-                                  where, printable(name.substr(0, 40)), name.size(), kMaxNameBytes));
+    fail(Fault::data,
+         fmt::format("{}: the name \"{}...\" has {} bytes, more than the limit of {}", where,
+                     printable(name.substr(0, 40)), name.size(), kMaxNameBytes));
   }
   for (const char c : name) {
     if (is_control(static_cast<unsigned char>(c))) {
-      fail(Fault::data, fmt::format("{}: the name \"{}\" has a control character", where,
-                                    printable(name)));
+      fail(Fault::data,
+           fmt::format("{}: the name \"{}\" has a control character", where, printable(name)));
     }
   }
   if (!is_utf8(name)) {

@@ -43,19 +43,32 @@ double unit(double x) {
 
 double in_double(Unary f, double x, double alpha, double beta) {
   switch (f) {
-    case Unary::neg: return -x;
-    case Unary::abs: return std::abs(x);
-    case Unary::sqrt: return std::sqrt(x);
-    case Unary::exp: return std::exp(x);
-    case Unary::log: return std::log(x);
-    case Unary::erf: return std::erf(x);
-    case Unary::sigmoid: return x > 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-    case Unary::tanh: return std::tanh(x);
-    case Unary::relu: return x > 0 ? x : 0;
-    case Unary::leaky_relu: return x < 0 ? alpha * x : x;
-    case Unary::elu: return x < 0 ? alpha * std::expm1(x) : x;
-    case Unary::clip: return std::min(std::max(x, alpha), beta);
-    case Unary::gelu: return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
+    case Unary::neg:
+      return -x;
+    case Unary::abs:
+      return std::abs(x);
+    case Unary::sqrt:
+      return std::sqrt(x);
+    case Unary::exp:
+      return std::exp(x);
+    case Unary::log:
+      return std::log(x);
+    case Unary::erf:
+      return std::erf(x);
+    case Unary::sigmoid:
+      return x > 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
+    case Unary::tanh:
+      return std::tanh(x);
+    case Unary::relu:
+      return x > 0 ? x : 0;
+    case Unary::leaky_relu:
+      return x < 0 ? alpha * x : x;
+    case Unary::elu:
+      return x < 0 ? alpha * std::expm1(x) : x;
+    case Unary::clip:
+      return std::min(std::max(x, alpha), beta);
+    case Unary::gelu:
+      return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
     case Unary::gelu_tanh:
       return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   }
@@ -155,8 +168,8 @@ TEST(Functions, MinMaxOfZeros) {
 }
 
 TEST(Functions, PowAtSpecialValues) {
-  const float values[] = {0,    1,   2,   3,   0.5f,  1.5f,        0.25f,      4,
-                          1e-40f, tiny, huge, inf, nan, 16777216.0f, 33554434.0f, 8388607.5f};
+  const float values[] = {0,      1,    2,    3,   0.5f, 1.5f,        0.25f,       4,
+                          1e-40f, tiny, huge, inf, nan,  16777216.0f, 33554434.0f, 8388607.5f};
   for (float a : values) {
     for (float b : values) {
       for (const auto& [x, y] : {std::pair(a, b), {-a, b}, {a, -b}, {-a, -b}}) {

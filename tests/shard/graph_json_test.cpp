@@ -69,7 +69,8 @@ TEST(GraphJson, RoundTrip) {
   const std::string once = to_json(graph);
   const std::string twice = to_json(parse_graph("main", once, {"w"}));
   EXPECT_EQ(once, twice);
-  EXPECT_TRUE(once.starts_with(R"({"inputs":[{"name":"x","dtype":"float32","shape":["batch",784]}])"))
+  EXPECT_TRUE(
+      once.starts_with(R"({"inputs":[{"name":"x","dtype":"float32","shape":["batch",784]}])"))
       << once;
   EXPECT_HAS(once, R"("strategy":[[1,8],[8,1]])");
 }
@@ -79,7 +80,8 @@ TEST(GraphJson, SortIsStable) {
     "outputs":["d"],"nodes":[
       {"op":"Add","inputs":["b","c"],"outputs":["d"]},
       {"op":"Neg","inputs":["x"],"outputs":["b"]},
-      {"op":"Abs","inputs":["x"],"outputs":["c"]}]})", {});
+      {"op":"Abs","inputs":["x"],"outputs":["c"]}]})",
+                                  {});
   EXPECT_EQ(graph.nodes[0].op + graph.nodes[1].op + graph.nodes[2].op, "NegAbsAdd");
 }
 
@@ -130,7 +132,8 @@ TEST(GraphJson, RefusesNodes) {
       {R"({"op":"Neg","inputs":[1],"outputs":["y"]})", "list of names"},
       {R"({"op":"Neg","inputs":["x"],"outputs":["q"]})", "output y: no node makes it"},
       {R"({"op":"Neg","inputs":["x"],"outputs":["y"],"attributes":{"a":null}})", "attribute a"},
-      {R"({"op":"Neg","inputs":["x"],"outputs":["y"],"attributes":{"a":["s"]}})", "list of numbers"},
+      {R"({"op":"Neg","inputs":["x"],"outputs":["y"],"attributes":{"a":["s"]}})",
+       "list of numbers"},
       {R"({"op":"Neg","inputs":["x"],"outputs":["y"],"attributes":{"a":18446744073709551615}})",
        "64-bit integer"},
       {R"({"op":"Neg","inputs":["x"],"outputs":["y"],"attributes":{"a":NaN}})", "not valid JSON"},
@@ -140,7 +143,8 @@ TEST(GraphJson, RefusesNodes) {
       {R"({"op":"Neg","inputs":["x"],"outputs":["y\n"]})", "control character"},
       {R"({"op":"Neg","op":"Abs","inputs":["x"],"outputs":["y"]})", "\"op\" occurs twice"},
       {R"({"name":"a","op":"Neg","inputs":["x"],"outputs":["p"]},
-          {"name":"a","op":"Neg","inputs":["x"],"outputs":["y"]})", "already taken"},
+          {"name":"a","op":"Neg","inputs":["x"],"outputs":["y"]})",
+       "already taken"},
   };
   for (const Refusal& refusal : refusals) {
     const std::string text = parse_failure(with_node(refusal.json));

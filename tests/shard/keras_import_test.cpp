@@ -152,8 +152,8 @@ TEST(KerasImport, WholeModels) {
   EXPECT_EQ(graph.inputs[0].shape, (std::vector<Extent>{{0, "batch"}, {16, ""}}));
   EXPECT_EQ(graph.outputs, std::vector<std::string>{"re_lu_1"});
   EXPECT_EQ(relu.contents.weights[0].name, "dense/kernel");
-  const auto mlp = import_model(
-      models + "/keras_fixtures/simple_sparse_xent_mlp_keras_2_model.h5", {});
+  const auto mlp =
+      import_model(models + "/keras_fixtures/simple_sparse_xent_mlp_keras_2_model.h5", {});
   EXPECT_EQ(ops_of(mlp.contents), "MatMul Add Softmax");
 }
 
@@ -164,8 +164,7 @@ TEST(KerasImport, JetTagger) {
                                   {models + "/jet_tagger/KERAS_3layer.json"});
   EXPECT_EQ(ops_of(model.contents),
             "MatMul Add Relu MatMul Add Relu MatMul Add Relu MatMul Add Softmax");
-  const auto golden =
-      nlohmann::json::parse(std::ifstream(models + "/golden/KERAS_3layer.json"));
+  const auto golden = nlohmann::json::parse(std::ifstream(models + "/golden/KERAS_3layer.json"));
   for (std::size_t i = 0; i < golden["inputs"].size(); ++i) {
     const Matrix got = run(model.contents, {1, 16, golden["inputs"][i]});
     const std::vector<double> want = golden["probs"][i];
@@ -272,7 +271,8 @@ TEST(KerasImport, FunctionalOfKeras2AndKeras3) {
       "dtype":{"class_name":"DTypePolicy","config":{"name":"float32"}}},"inbound_nodes":[]},
     {"class_name":"Dense","name":"dense","config":{"name":"dense","units":32,
       "activation":{"class_name":"function","config":"relu"}},"inbound_nodes":[
-        {"args":[)" + tensor("in", 0) + R"(],"kwargs":{}},{"args":[)" + tensor("in", 0) +
+        {"args":[)" + tensor("in", 0) +
+                             R"(],"kwargs":{}},{"args":[)" + tensor("in", 0) +
                              R"(],"kwargs":{"training":false}}]},
     {"class_name":"Add","name":"sum","config":{"name":"sum"},"inbound_nodes":[{"args":[[)" +
                              tensor("dense", 0) + "," + tensor("dense", 1) + R"(]],"kwargs":{}}]}],
@@ -296,12 +296,13 @@ TEST(KerasImport, Layers) {
   SKIP_WITHOUT_MODELS(models);
   const auto with = [&](const std::string& layers) {
     return import_config(R"({"class_name":"Sequential","config":{"layers":[
-      {"class_name":"InputLayer","config":{"name":"x","batch_shape":[null,2,3]}},)" + layers +
-                         "]}}");
+      {"class_name":"InputLayer","config":{"name":"x","batch_shape":[null,2,3]}},)" +
+                         layers + "]}}");
   };
   const auto layer = [](const std::string& class_name, const std::string& name,
                         const std::string& rest) {
-    return R"({"class_name":")" + class_name + R"(","config":{"name":")" + name + "\"" + rest + "}}";
+    return R"({"class_name":")" + class_name + R"(","config":{"name":")" + name + "\"" + rest +
+           "}}";
   };
   EXPECT_EQ(ops_of(with(layer("Flatten", "f", "") + "," + layer("ELU", "e", ",\"alpha\":0.5") +
                         "," + layer("LeakyReLU", "l", ",\"negative_slope\":0.1") + "," +
@@ -311,7 +312,8 @@ TEST(KerasImport, Layers) {
   const ModelContents shaped = with(layer("Permute", "p", ",\"dims\":[2,1]") + "," +
                                     layer("Reshape", "r", ",\"target_shape\":[6]"));
   EXPECT_EQ(ops_of(shaped), "Transpose Reshape");
-  EXPECT_EQ(*ints_attribute(graph_of(shaped).nodes[0], "perm"), (std::vector<std::int64_t>{0, 2, 1}));
+  EXPECT_EQ(*ints_attribute(graph_of(shaped).nodes[0], "perm"),
+            (std::vector<std::int64_t>{0, 2, 1}));
   std::int64_t shape[2];
   shaped.weights.at(0).fill(shape);
   EXPECT_EQ(shape[0], 0);

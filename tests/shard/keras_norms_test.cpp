@@ -99,7 +99,8 @@ TEST(KerasNorms, BatchNormalizationIsFolded) {
   const auto scale = values_of(model.contents.weights.at(0));
   const auto shift = values_of(model.contents.weights.at(1));
   const double factors[] = {2 / std::sqrt(2.0), 3 / std::sqrt(0.75)};
-  EXPECT_EQ(scale, (std::vector<float>{static_cast<float>(factors[0]), static_cast<float>(factors[1])}));
+  EXPECT_EQ(scale,
+            (std::vector<float>{static_cast<float>(factors[0]), static_cast<float>(factors[1])}));
   EXPECT_EQ(shift, (std::vector<float>{static_cast<float>(1 - 0.5 * factors[0]),
                                        static_cast<float>(-1 - 4 * factors[1])}));
 }
@@ -111,8 +112,8 @@ TEST(KerasNorms, BatchNormalizationOfAnEarlierAxis) {
 }
 
 TEST(KerasNorms, LayerNormalization) {
-  const auto model = import_layer("LayerNormalization", R"(,"axis":-1,"epsilon":0.001)", "[null,7,2]",
-                                  {{"gamma", {2, 3}}, {"beta", {1, -1}}});
+  const auto model = import_layer("LayerNormalization", R"(,"axis":-1,"epsilon":0.001)",
+                                  "[null,7,2]", {{"gamma", {2, 3}}, {"beta", {1, -1}}});
   const Graph graph = graph_of(model);
   ASSERT_EQ(graph.nodes.size(), 1u);
   EXPECT_EQ(graph.nodes[0].op, "LayerNormalization");

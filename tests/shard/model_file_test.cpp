@@ -44,8 +44,12 @@ class ModelFileTest : public testing::Test {
 
 template <typename T>
 TensorSource raw_tensor(const std::string& name, DType dtype, Shape shape, std::vector<T> values) {
-  return {name, dtype, std::move(shape),
-          [values](void* out) { std::memcpy(out, values.data(), values.size() * sizeof(T)); }, 0, 0};
+  return {name,
+          dtype,
+          std::move(shape),
+          [values](void* out) { std::memcpy(out, values.data(), values.size() * sizeof(T)); },
+          0,
+          0};
 }
 
 std::vector<float> ramp(std::int64_t count) {
@@ -60,8 +64,10 @@ ModelContents small_model() {
   contents.weights.push_back(tensor_of("w", {5, 4, 3}, ramp(60)));
   contents.weights.push_back(tensor_of("block/shape", {2}, std::vector<std::int64_t>{0, -1}));
   contents.weights.push_back(tensor_of("scale", {}, std::vector<float>{0.25f}));
-  contents.weights.push_back(raw_tensor<std::uint16_t>("half", DType::f16, {3}, {0x3c00, 0x8001, 0xfc00}));
-  contents.weights.push_back(raw_tensor<std::uint16_t>("brain", DType::bf16, {2}, {0x3f80, 0xc000}));
+  contents.weights.push_back(
+      raw_tensor<std::uint16_t>("half", DType::f16, {3}, {0x3c00, 0x8001, 0xfc00}));
+  contents.weights.push_back(
+      raw_tensor<std::uint16_t>("brain", DType::bf16, {2}, {0x3f80, 0xc000}));
   contents.weights.push_back(raw_tensor<double>("wide", DType::f64, {2}, {0.1, -1e300}));
   contents.weights.push_back(raw_tensor<unsigned char>("flags", DType::boolean, {3}, {0, 1, 2}));
   contents.weights.push_back(raw_tensor<unsigned char>("bytes", DType::u8, {2}, {7, 255}));
@@ -161,7 +167,8 @@ TEST_F(ModelFileTest, LargeTensorInSlabs) {
   contents.weights.push_back(raw_tensor("h", DType::f16, shape, halves));
   write_model(path("m.h5"), contents);
   const ModelTable table = scan_model(path("m.h5"));
-  for (const DatasetInfo& weight : table.weights) EXPECT_EQ(weight.offset % 4096, 0u) << weight.name;
+  for (const DatasetInfo& weight : table.weights)
+    EXPECT_EQ(weight.offset % 4096, 0u) << weight.name;
   ModelFile file(table);
   EXPECT_EQ(read_whole<float>(file, "/weights/w"), ramp(2'600'000));
   const auto floats = read_whole<float>(file, "/weights/h");
@@ -230,15 +237,16 @@ TEST(Decode, EveryHalf) {
     const float value = kernels::float_of_half(static_cast<std::uint16_t>(bits));
     const int exponent = static_cast<int>((bits >> 10) & 31);
     const double fraction = bits & 1023;
-    double want = exponent == 0 ? std::ldexp(fraction, -24)
-                                : std::ldexp(1024 + fraction, exponent - 25);
+    double want =
+        exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
     if (exponent == 31) want = std::numeric_limits<double>::infinity();
     if ((bits & 0x8000) != 0) want = -want;
     if (exponent == 31 && fraction != 0) {
       ASSERT_TRUE(std::isnan(value)) << bits;
     } else {
       ASSERT_EQ(std::bit_cast<std::uint32_t>(value),
-                std::bit_cast<std::uint32_t>(static_cast<float>(want))) << bits;
+                std::bit_cast<std::uint32_t>(static_cast<float>(want)))
+          << bits;
     }
   }
 }

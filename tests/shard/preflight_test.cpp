@@ -77,10 +77,10 @@ std::string real_helper() {
   return ::access(helper.c_str(), X_OK) == 0 ? helper : "";
 }
 
-#define SKIP_WITHOUT_HELPER(helper)                                              \
-  if (helper.empty()) {                                                          \
+#define SKIP_WITHOUT_HELPER(helper)                                                  \
+  if (helper.empty()) {                                                              \
     ASSERT_EQ(std::getenv("CI"), nullptr) << "TPINFER_BIN has no tpinfer-preflight"; \
-    GTEST_SKIP() << "TPINFER_BIN has no tpinfer-preflight";                      \
+    GTEST_SKIP() << "TPINFER_BIN has no tpinfer-preflight";                          \
   }
 
 // A flip is refused, or meets a byte that the table does not depend on, or changes a number that
@@ -150,8 +150,8 @@ TEST_F(PreflightTest, Missing) {
 
 TEST_F(PreflightTest, CleanEnvironment) {
   ::setenv("HDF5_PLUGIN_PATH", "/planted", 1);
-  const std::string text = preflight_failure(
-      R"(printf '{"fault":65,"text":"%s."}' "$HDF5_PLUGIN_PATH")", Fault::data);
+  const std::string text =
+      preflight_failure(R"(printf '{"fault":65,"text":"%s."}' "$HDF5_PLUGIN_PATH")", Fault::data);
   ::unsetenv("HDF5_PLUGIN_PATH");
   EXPECT_EQ(text, ".");
 }

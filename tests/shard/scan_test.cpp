@@ -120,7 +120,8 @@ TEST_F(ScanTest, Format) {
              })),
              "format version 2 is newer than version 1");
   EXPECT_HAS(failure(spoilt([](hid_t file) { H5Adelete(file, "format_version"); })), "missing");
-  EXPECT_HAS(failure(spoilt([](hid_t file) { H5Ldelete(file, "graphs", H5P_DEFAULT); })), "no graph");
+  EXPECT_HAS(failure(spoilt([](hid_t file) { H5Ldelete(file, "graphs", H5P_DEFAULT); })),
+             "no graph");
   EXPECT_HAS(failure(spoilt([](hid_t file) { H5Ldelete(file, "/weights/w", H5P_DEFAULT); })),
              "/manifest: names the weight w");
 }
@@ -173,8 +174,8 @@ TEST_F(ScanTest, BytesOfOtherFiles) {
 
 TEST_F(ScanTest, Shapes) {
   const auto with_shape = [&](const std::vector<hsize_t>& shape) {
-    return failure(spoilt(
-        [&](hid_t file) { add_dataset(file, H5T_IEEE_F32LE, shape, H5P_DEFAULT); }));
+    return failure(
+        spoilt([&](hid_t file) { add_dataset(file, H5T_IEEE_F32LE, shape, H5P_DEFAULT); }));
   };
   const auto with_chunks = [&](const std::vector<hsize_t>& shape) {
     return failure(spoilt([&](hid_t file) {  // HDF5 creates these shapes only in chunks
@@ -253,9 +254,8 @@ TEST_F(ScanTest, Chunks) {
                });
              })),
              "filter 1 is applied twice");
-  EXPECT_HAS(failure(spoilt([&](hid_t file) {
-               add_chunked(file, 40 << 20, 40 << 20, 40 << 20, deflate);
-             })),
+  EXPECT_HAS(failure(spoilt(
+                 [&](hid_t file) { add_chunked(file, 40 << 20, 40 << 20, 40 << 20, deflate); })),
              "more than 1000 times");
   EXPECT_HAS(failure(spoilt([](hid_t file) {
                add_chunked(file, 100, 10, 0, [](hid_t creation) { H5Pset_nbit(creation); });
@@ -295,15 +295,15 @@ TEST_F(ScanTest, DepthAndCount) {
              "deeper than the limit of 8");
   Limits few;
   few.objects = 20;
-  EXPECT_HAS(failure(spoilt([](hid_t file) {
-                       for (int i = 0; i < 30; ++i) {
-                         const std::string name = "/weights/g" + std::to_string(i);
-                         H5Gclose(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, H5P_DEFAULT,
-                                             H5P_DEFAULT));
-                       }
-                     }),
-                     Fault::data, few),
-             "more than 20 objects");
+  EXPECT_HAS(
+      failure(spoilt([](hid_t file) {
+                for (int i = 0; i < 30; ++i) {
+                  const std::string name = "/weights/g" + std::to_string(i);
+                  H5Gclose(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+                }
+              }),
+              Fault::data, few),
+      "more than 20 objects");
 }
 
 void replace_text(hid_t file, const char* name, const std::string& text) {
@@ -311,8 +311,7 @@ void replace_text(hid_t file, const char* name, const std::string& text) {
   const hid_t type = H5Tcopy(H5T_C_S1);
   H5Tset_size(type, H5T_VARIABLE);
   const hid_t space = H5Screate(H5S_SCALAR);
-  const hid_t dataset =
-      H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t dataset = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
   const char* pointer = text.c_str();
   EXPECT_GE(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &pointer), 0);
   H5Dclose(dataset);

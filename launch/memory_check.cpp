@@ -1,0 +1,50 @@
+#include "launch/memory_check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <limits>
+#include <string>
+
+#include "kernels/base/error.hpp"
+#include "kernels/base/text.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+constexpr std::uint64_t kUnknown = std::numeric_limits<std::uint64_t>::max();
+
+// "MemAvailable:   16316412 kB" of /proc/meminfo.
+std::uint64_t system_available() {
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  std::uint64_t value = 0;
+  while (file >> key >> value) {
+    std::getline(file, unit);
+    if (key == "MemAvailable:") return value * 1024;
+  }
+  return kUnknown;
+}
+
+// What the control group has left (version 2); "max" means no limit.
+std::uint64_t group_available() {
+  std::uint64_t limit = 0, used = 0;
+  std::ifstream("/sys/fs/cgroup/memory.max") >> limit;
+  std::ifstream("/sys/fs/cgroup/memory.current") >> used;
+  return limit == 0 ? kUnknown : limit - std::min(limit, used);
+}
+
+}  // namespace
+
+void check_memory(std::size_t bytes_per_rank, int ranks_on_node) {
+  const std::uint64_t available = std::min(system_available(), group_available());
+  const auto ranks = static_cast<std::uint64_t>(ranks_on_node);
+  if (bytes_per_rank <= available / ranks) return;
+  fail(Fault::memory, fmt::format("{} per rank on {} ranks of this node, {} available; use more "
+                                  "nodes or a smaller --batch-size", bytes_text(bytes_per_rank),
+                                  ranks_on_node, bytes_text(available)));
+}
+
+}  // namespace tpinfer::launch

@@ -1,0 +1,12 @@
+// Whether the machine has what a run needs, before anything is loaded.
+#pragma once
+
+#include <cstddef>
+
+namespace tpinfer::launch {
+
+// Throws Fault::memory, naming both figures, when `bytes_per_rank` on each of the node's ranks is
+// more than the system (or the control group) says is available. Local.
+void check_memory(std::size_t bytes_per_rank, int ranks_on_node);
+
+}  // namespace tpinfer::launch

@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstring>
+#include <set>
+
+#include "launch/tpmodel_commands.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+int differences = 0;
+
+void report(const std::string& text) {
+  fmt::print("{}\n", text);
+  ++differences;
+}
+
+// How many elements of a weight differ in their bits, and which comes first; read by rows.
+void compare_weight(runtime::Model& a, runtime::Model& b, const std::string& name) {
+  const std::string path = "/weights/" + name;
+  const shard::WeightInfo &left = a.weights().at(name), &right = b.weights().at(name);
+  if (left.shape != right.shape || left.dtype != right.dtype) {
+    return report(fmt::format("weight {}: {} {} and {} {}", name, name_of(left.dtype),
+                              to_text(left.shape), name_of(right.dtype), to_text(right.shape)));
+  }
+  const std::size_t item = size_of(left.dtype);
+  const std::int64_t rows = left.shape.empty() ? 1 : left.shape[0];
+  std::int64_t count = 0, first = -1, at = 0;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    Box box = whole_box(left.shape);
+    if (!box.extent.empty()) box.offset[0] = row, box.extent[0] = 1;
+    const auto elements = static_cast<std::size_t>(element_count(box.extent));
+    std::vector<std::byte> x(elements * item), y(elements * item);
+    a.file().read(path, box, x.data());
+    b.file().read(path, box, y.data());
+    for (std::size_t i = 0; i < elements; ++i, ++at) {
+      if (std::memcmp(x.data() + i * item, y.data() + i * item, item) == 0) continue;
+      if (count++ == 0) first = at;
+    }
+  }
+  if (count > 0) {
+    report(fmt::format("weight {}: {} of {} elements differ, the first at {}", name, count, at,
+                       first));
+  }
+}
+
+void compare_graphs(const runtime::Model& a, const runtime::Model& b) {
+  const auto &left = a.table().graphs, &right = b.table().graphs;
+  if (left.size() != right.size()) {
+    report(fmt::format("{} graphs and {} graphs", left.size(), right.size()));
+  }
+  for (std::size_t g = 0; g < std::min(left.size(), right.size()); ++g) {
+    const std::string index = fmt::format("{}", g);
+    if (left[g].name != right[g].name) {
+      report(fmt::format("graph {}: called {} and {}", g, left[g].name, right[g].name));
+    }
+    if (shard::to_json(a.graph(index)) != shard::to_json(b.graph(index))) {
+      report(fmt::format("graph {} ({}): the operators differ", g, left[g].name));
+    }
+  }
+}
+
+}  // namespace
+
+int diff_command(const std::string& path_a, const std::string& path_b) {
+  const auto a = open_checked(path_a), b = open_checked(path_b);
+  compare_graphs(*a, *b);
+  std::set<std::string> names;
+  for (const auto& [name, info] : a->weights()) names.insert(name);
+  for (const auto& [name, info] : b->weights()) names.insert(name);
+  for (const std::string& name : names) {
+    if (!a->weights().contains(name)) {
+      report(fmt::format("weight {}: only in {}", name, path_b));
+    } else if (!b->weights().contains(name)) {
+      report(fmt::format("weight {}: only in {}", name, path_a));
+    } else {
+      compare_weight(*a, *b, name);
+    }
+  }
+  if (a->table().examples.size() != b->table().examples.size()) {
+    report(fmt::format("{} known answers and {}", a->table().examples.size(),
+                       b->table().examples.size()));
+  }
+  if (differences == 0) fmt::print("no differences\n");
+  return differences == 0 ? 0 : 1;
+}
+
+}  // namespace tpinfer::launch

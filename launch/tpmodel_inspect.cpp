@@ -1,0 +1,120 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/text.hpp"
+#include "launch/tpmodel_commands.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+std::string shape_text(const std::vector<shard::Extent>& shape) {
+  std::string text;
+  for (const shard::Extent& extent : shape) {
+    text += (text.empty() ? "" : ",") +
+            (extent.symbol.empty() ? fmt::format("{}", extent.value) : extent.symbol);
+  }
+  return fmt::format("({}{})", text, shape.size() == 1 ? "," : "");
+}
+
+// Rows of cells, each column as wide as its widest cell.
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  for (const auto& row : rows) {
+    std::string line = " ";
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      line += c + 1 == row.size() ? " " + row[c] : fmt::format(" {:<{}}", row[c], widths[c]);
+    }
+    fmt::print("{}\n", line);
+  }
+}
+
+void print_graph(const runtime::Model& model, std::size_t index) {
+  const shard::Graph graph = model.graph(fmt::format("{}", index));
+  const shard::BoundGraph bound = bind_all(model, graph, {}, 1);
+  fmt::print("graph {} ({})\n", index, graph.name);
+  for (const shard::ValueSpec& input : graph.inputs) {
+    fmt::print("  input {} {} {}\n", input.name, name_of(input.dtype), shape_text(input.shape));
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const shard::BoundNode& node : bound.nodes) {
+    auto list = [&](const std::vector<std::string>& names) {
+      std::string text;
+      for (const std::string& name : names) {
+        if (!text.empty()) text += ", ";
+        text += name.empty() ? "-" : fmt::format("{}{}", name, to_text(bound.tensor(name).shape));
+      }
+      return text;
+    };
+    rows.push_back({node.node.op, node.node.name,
+                    list(node.node.inputs) + " -> " + list(node.node.outputs)});
+  }
+  print_table(rows);
+  for (const std::string& output : graph.outputs) {
+    const shard::Tensor& tensor = bound.tensor(output);
+    fmt::print("  output {} {} {} (symbols as 1)\n", output, name_of(tensor.dtype),
+               to_text(tensor.shape));
+  }
+}
+
+void print_weights(const runtime::Model& model) {
+  std::size_t bytes = 0;
+  std::vector<std::vector<std::string>> rows;
+  for (const shard::DatasetInfo& info : model.table().weights) {
+    const std::size_t own = byte_count(info.shape, info.stored);
+    bytes += own;
+    rows.push_back({info.name, std::string(name_of(info.stored)), to_text(info.shape),
+                    bytes_text(own), info.contiguous ? "contiguous" : "chunked"});
+  }
+  fmt::print("weights: {}, {}\n", rows.size(), bytes_text(bytes));
+  print_table(rows);
+  for (const std::string& name : model.unused_weights()) {
+    fmt::print("  note: weight {} is used by no graph\n", name);
+  }
+  for (const std::string& path : model.table().unused) {
+    fmt::print("  note: {} is not read\n", path);
+  }
+}
+
+void print_json(const runtime::Model& model) {
+  using Json = nlohmann::ordered_json;
+  Json json{{"schema", 1}, {"file_bytes", model.table().file_bytes}};
+  json["graphs"] = Json::array();
+  for (const shard::GraphInfo& graph : model.table().graphs) {
+    json["graphs"].push_back({{"name", graph.name}, {"graph", Json::parse(graph.json)}});
+  }
+  json["weights"] = Json::array();
+  for (const shard::DatasetInfo& info : model.table().weights) {
+    json["weights"].push_back({{"name", info.name},
+                               {"dtype", std::string(name_of(info.stored))},
+                               {"shape", info.shape},
+                               {"contiguous", info.contiguous}});
+  }
+  json["examples"] = model.table().examples.size();
+  json["unused_weights"] = model.unused_weights();
+  fmt::print("{}\n", json.dump(2));
+}
+
+}  // namespace
+
+int inspect_command(const std::string& path, bool json) {
+  const auto model = open_checked(path);
+  if (json) {
+    print_json(*model);
+    return 0;
+  }
+  fmt::print("{}: {}, {} known answer{}, {}\n", path, bytes_text(model->table().file_bytes),
+             model->table().examples.size(), model->table().examples.size() == 1 ? "" : "s",
+             model->table().manifest.empty() ? "no manifest" : "with a manifest of hashes");
+  for (std::size_t g = 0; g < model->table().graphs.size(); ++g) print_graph(*model, g);
+  print_weights(*model);
+  return 0;
+}
+
+}  // namespace tpinfer::launch

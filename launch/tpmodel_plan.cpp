@@ -1,0 +1,123 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/error.hpp"
+#include "kernels/base/text.hpp"
+#include "launch/tpmodel_commands.hpp"
+#include "runtime/program.hpp"
+#include "shard/plan/plan_text.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+shard::Symbols parse_symbols(const std::vector<std::string>& settings) {
+  shard::Symbols symbols;
+  for (const std::string& setting : settings) {
+    const std::size_t equals = setting.find('=');
+    std::int64_t value = 0;
+    const char* end = setting.data() + setting.size();
+    const bool legal = equals != std::string::npos && equals > 0 &&
+                       std::from_chars(setting.data() + equals + 1, end, value).ptr == end &&
+                       equals + 1 < setting.size() && value >= 0;
+    if (!legal) fail(Fault::usage, fmt::format("--set {}: wanted NAME=NUMBER", setting));
+    symbols[setting.substr(0, equals)] = value;
+  }
+  return symbols;
+}
+
+struct RankBytes {
+  std::size_t weights, activations;
+};
+
+std::vector<RankBytes> bytes_per_rank(const shard::BoundGraph& graph, const shard::Plan& plan) {
+  std::vector<RankBytes> ranks;
+  for (int r = 0; r < plan.mesh.size(); ++r) {
+    ranks.push_back({shard::weight_bytes(plan, r),
+                     runtime::compile(graph, plan, r, false).arena_bytes});
+  }
+  return ranks;
+}
+
+void print_layouts(const shard::Plan& plan) {
+  fmt::print("tensors (one line per layout; the box is rank 0's)\n");
+  for (const shard::Value& value : plan.values) {
+    fmt::print("  {} {} {} {} {}\n", value.tensor, name_of(value.dtype), to_text(value.shape),
+               shard::to_text(value.layout),
+               to_text(shard::local_box(value.shape, value.layout, plan.mesh, 0)));
+  }
+}
+
+// Neighbouring ranks with the same figures share a line.
+void print_ranks(const std::vector<RankBytes>& ranks, std::size_t total) {
+  fmt::print("bytes per rank (all weights: {})\n", total);
+  for (std::size_t begin = 0; begin < ranks.size();) {
+    std::size_t end = begin + 1;
+    while (end < ranks.size() && ranks[end].weights == ranks[begin].weights &&
+           ranks[end].activations == ranks[begin].activations) {
+      ++end;
+    }
+    const std::string who = end == begin + 1 ? fmt::format("rank {}", begin)
+                                             : fmt::format("ranks {} to {}", begin, end - 1);
+    fmt::print("  {}: weights {}, activations {}\n", who, ranks[begin].weights,
+               ranks[begin].activations);
+    begin = end;
+  }
+}
+
+void print_json(const shard::BoundGraph& graph, const shard::Plan& plan) {
+  using Json = nlohmann::ordered_json;
+  Json json{{"schema", 1},
+            {"ranks", plan.mesh.size()},
+            {"mesh", shard::to_text(plan.mesh)},
+            {"weight_bytes", shard::total_weight_bytes(plan)},
+            {"tensors", Json::array()},
+            {"collectives", Json::array()},
+            {"rank", Json::array()}};
+  for (const shard::Value& value : plan.values) {
+    json["tensors"].push_back({{"name", value.tensor},
+                               {"dtype", std::string(name_of(value.dtype))},
+                               {"shape", value.shape},
+                               {"layout", shard::to_text(value.layout)}});
+  }
+  for (const shard::PlanStep& step : plan.steps) {
+    if (!shard::is_collective(step.kind)) continue;
+    json["collectives"].push_back(
+        {{"kind", std::string(shard::name_of(step.kind))},
+         {"tensor", plan.values[static_cast<std::size_t>(step.outputs[0])].tensor},
+         {"ranks", plan.mesh.size_of(step.axes)},
+         {"result_bytes", shard::result_bytes(plan, step)}});
+  }
+  for (const RankBytes& rank : bytes_per_rank(graph, plan)) {
+    json["rank"].push_back({{"weight_bytes", rank.weights}, {"activation_bytes", rank.activations}});
+  }
+  fmt::print("{}\n", json.dump(2));
+}
+
+}  // namespace
+
+int plan_command(const PlanRequest& request) {
+  const auto model = open_checked(request.model);
+  const shard::Graph graph = model->graph(request.graph);
+  const shard::BoundGraph bound = bind_all(*model, graph, parse_symbols(request.symbols), 1);
+  shard::PlanOptions options;
+  if (!request.strategies.empty()) options.strategies = shard::parse_strategies(request.strategies);
+  options.uneven = request.uneven;
+  options.fastest = request.plan == "fastest";
+  const shard::Plan plan = shard::make_plan(bound, request.ranks, options);
+  if (request.json) {
+    print_json(bound, plan);
+    return 0;
+  }
+  fmt::print("graph {} on {} rank{}: {}\n", graph.name, request.ranks,
+             request.ranks == 1 ? "" : "s", shard::summarize_collectives(plan));
+  fmt::print("steps\n{}", shard::describe_plan(bound, plan));
+  print_layouts(plan);
+  print_ranks(bytes_per_rank(bound, plan), shard::total_weight_bytes(plan));
+  for (const std::string& line : shard::explain_plan(bound, plan)) fmt::print("why: {}\n", line);
+  return 0;
+}
+
+}  // namespace tpinfer::launch
