@@ -26,6 +26,9 @@ class InputSource {
   // Extents by the file or example; empty for ones and zeros, which take any.
   const std::optional<Shape>& known_shape() const { return known_shape_; }
 
+  // The element type of the file; the input's own for other sources.
+  DType stored_dtype() const { return reader_ ? reader_->dtype : spec_.dtype; }
+
   // Fills `out` (dense, of the input's type) with rows [rows.begin, rows.end) along dimension 0.
   void read(Range rows, const View& out);
 

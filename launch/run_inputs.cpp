@@ -80,6 +80,13 @@ class InputRun {
       inputs_ = choose_inputs(runner_.graph(), arguments, context_.model, reads);
       symbols_ = symbols_of(inputs_);
     });
+    for (const InputSource& input : inputs_) {
+      if (input.stored_dtype() != input.spec().dtype) {
+        context_.story.line(fmt::format("note: input {}: {} is converted from {} to {}",
+                                        input.spec().name, input.text(),
+                                        name_of(input.stored_dtype()), name_of(input.spec().dtype)));
+      }
+    }
     const std::string mine = symbols_text(symbols_);
     if (everywhere_) hashes_agree(world_, "the shape of the inputs", mine);
     symbols_ = parse_symbols(comm::broadcast_text(world_, mine, 0));
@@ -219,7 +226,7 @@ class InputRun {
       least = std::min(least, rank.weight_bytes_read);
       sent = std::max(sent, rank.bytes_sent);
     }
-    context_.story.line(fmt::format("read {} bytes of weights per rank; sent at most {} bytes",
+    context_.story.line(fmt::format("read {} bytes of weights per rank; sent at most {} bytes in all",
                                     least == most ? fmt::format("{}", most)
                                                   : fmt::format("{} to {}", least, most), sent));
     context_.story.line(times_text(report.ranks));

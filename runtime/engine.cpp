@@ -10,7 +10,6 @@
 #include "comm/fault.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/heartbeat.hpp"
-#include "kernels/base/leaves.hpp"
 #include "runtime/load_weight.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/op.hpp"
@@ -66,7 +65,6 @@ struct Engine::State {
   void make_groups();
   void prepare();
   void prepare_compute(const shard::PlanStep& step, Ready& ready);
-  std::vector<std::vector<Range>> roots_of_sum(int value, const std::vector<int>& axes) const;
   void prove_kernels();
 };
 
@@ -76,28 +74,6 @@ void Engine::State::make_groups() {
     const std::vector<int> members = plan.mesh.group_of(step.axes, world.rank());
     groups[step.axes] = world.split(members.front(), plan.mesh.index_in(step.axes, world.rank()));
   }
-}
-
-// The subtrees that each rank of the group adds, for the step that made this pending sum.
-std::vector<std::vector<Range>> Engine::State::roots_of_sum(int value,
-                                                            const std::vector<int>& axes) const {
-  std::vector<std::vector<Range>> roots;
-  for (const shard::PlanStep& step : plan.steps) {
-    if (step.kind != Kind::compute ||
-        std::find(step.outputs.begin(), step.outputs.end(), value) == step.outputs.end()) {
-      continue;
-    }
-    const shard::Rule& rule = graph.nodes[static_cast<std::size_t>(step.node)].rule;
-    for (const shard::Cut& c : step.cuts) {
-      const shard::Factor& factor = rule.factors[static_cast<std::size_t>(c.factor)];
-      if (!factor.contracted) continue;
-      for (int member : plan.mesh.group_of(axes, world.rank())) {
-        const Range part = shard::factor_range(rule, c.factor, step.cuts, plan.mesh, member);
-        roots.push_back(roots_of(leaves_within(factor.extent, 1, part), leaf_count(factor.extent)));
-      }
-    }
-  }
-  return roots;
 }
 
 void Engine::State::prepare_compute(const shard::PlanStep& step, Ready& ready) {
@@ -124,7 +100,8 @@ void Engine::State::prepare() {
     ready.to = step.outputs[0];
     ready.transfer = std::make_unique<Transfer>(
         plan, step, world.rank(), group,
-        sum ? roots_of_sum(step.inputs[0], step.axes) : std::vector<std::vector<Range>>{},
+        sum ? shard::roots_of_sum(graph, plan, step, world.rank())
+            : std::vector<std::vector<Range>>{},
         options.fast);
     scratch_bytes = std::max(scratch_bytes, ready.transfer->scratch_bytes());
   }

@@ -89,7 +89,7 @@ Program compile(const shard::BoundGraph& graph, const shard::Plan& plan, int ran
     for (int id : step.outputs) {
       if (id < 0 || !plan.values[static_cast<std::size_t>(id)].layout.partial()) continue;
       Place& place = program.places[static_cast<std::size_t>(id)];
-      place.roots = shard::root_count(rule, step.cuts, plan.mesh, rank);
+      place.roots = static_cast<int>(shard::roots_on(rule, step.cuts, plan.mesh, rank).size());
       place.bytes *= static_cast<std::size_t>(place.roots);
     }
   }

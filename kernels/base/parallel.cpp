@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cfenv>
 
 #include "kernels/base/heartbeat.hpp"
 
@@ -11,7 +12,10 @@ namespace {
 int threads_of_this_process = 1;
 }
 
-void set_thread_count(int threads) { threads_of_this_process = std::max(1, threads); }
+void set_thread_count(int threads) {
+  std::fesetenv(FE_DFL_ENV);
+  threads_of_this_process = std::max(1, threads);
+}
 
 int thread_count() { return threads_of_this_process; }
 

@@ -7,7 +7,9 @@
 
 namespace tpinfer {
 
-// At least 1. Call once at start, from the main thread.
+// At least 1. Call once at start, from the main thread. Also gives this thread, and the threads it
+// starts, the plain floating-point environment (round to nearest, denormals kept): some library may
+// have changed it.
 void set_thread_count(int threads);
 int thread_count();
 

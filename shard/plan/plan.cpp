@@ -1,5 +1,6 @@
 #include "shard/plan/plan.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "kernels/base/leaves.hpp"
@@ -31,15 +32,31 @@ Range factor_range(const Rule& rule, int factor, const std::vector<Cut>& cuts, c
   return {0, extent};
 }
 
-int root_count(const Rule& rule, const std::vector<Cut>& cuts, const Mesh& mesh, int rank) {
+std::vector<Range> roots_on(const Rule& rule, const std::vector<Cut>& cuts, const Mesh& mesh,
+                            int rank) {
   for (const Cut& c : cuts) {
     const Factor& factor = rule.factors[static_cast<std::size_t>(c.factor)];
     if (!factor.contracted) continue;
     const Range part = factor_range(rule, c.factor, cuts, mesh, rank);
-    return static_cast<int>(
-        roots_of(leaves_within(factor.extent, 1, part), leaf_count(factor.extent)).size());
+    return roots_of(leaves_within(factor.extent, 1, part), leaf_count(factor.extent));
   }
-  return 1;
+  return {{0, 1}};
+}
+
+std::vector<std::vector<Range>> roots_of_sum(const BoundGraph& graph, const Plan& plan,
+                                             const PlanStep& step, int rank) {
+  std::vector<std::vector<Range>> roots;
+  for (const PlanStep& maker : plan.steps) {
+    const bool made = maker.kind == PlanStep::Kind::compute &&
+                      std::find(maker.outputs.begin(), maker.outputs.end(), step.inputs[0]) !=
+                          maker.outputs.end();
+    if (!made) continue;
+    const Rule& rule = graph.nodes[static_cast<std::size_t>(maker.node)].rule;
+    for (int member : plan.mesh.group_of(step.axes, rank)) {
+      roots.push_back(roots_on(rule, maker.cuts, plan.mesh, member));
+    }
+  }
+  return roots;
 }
 
 std::size_t local_bytes(const Value& value, const Mesh& mesh, int rank) {

@@ -68,9 +68,15 @@ struct Reshard {
 Reshard reshard_between(const Shape& shape, const Layout& from, const Layout& to,
                         const Mesh& mesh);
 
-// The roots that a rank holds of a sum whose contracted factor is cut: 1 when nothing is cut.
-// Only ranks with whole leaves hold any.
-int root_count(const Rule& rule, const std::vector<Cut>& cuts, const Mesh& mesh, int rank);
+// The subtrees that a rank adds of a sum whose contracted factor is cut (kernels/base/leaves.hpp):
+// none without whole leaves, exactly one when nothing is cut.
+std::vector<Range> roots_on(const Rule& rule, const std::vector<Cut>& cuts, const Mesh& mesh,
+                            int rank);
+
+// For a step that adds a pending sum: the subtrees that each rank of this rank's group holds, in the
+// order of the group.
+std::vector<std::vector<Range>> roots_of_sum(const BoundGraph& graph, const Plan& plan,
+                                             const PlanStep& step, int rank);
 
 // The range of a factor that a rank works on.
 Range factor_range(const Rule& rule, int factor, const std::vector<Cut>& cuts, const Mesh& mesh,
