@@ -61,8 +61,10 @@ std::optional<std::string> judge(std::span<const Sign> signs, std::span<const st
     const std::size_t r = blamed.front();
     const std::string more =
         blamed.size() > 1 ? fmt::format(" (and {})", ranks_text(blamed.size() - 1, "other ")) : "";
-    return fmt::format("rank {} on {}{} {} {:g} s ({}){}; {}", r, hosts[r], more, what,
-                       limit_seconds, signs[r].report.phase, waiting_text(signs, blamed), kAdvice);
+    const std::string_view phase = signs[r].report.phase;  // empty before the first report
+    return fmt::format("rank {} on {}{} {} {:g} s{}{}; {}", r, hosts[r], more, what, limit_seconds,
+                       phase.empty() ? "" : fmt::format(" ({})", phase),
+                       waiting_text(signs, blamed), kAdvice);
   };
 
   const auto silent =

@@ -4,13 +4,24 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 
 #include "kernels/base/error.hpp"
 
 namespace tpinfer::launch {
 namespace {
 
-// Adds options and gives each its environment form: --batch-size is TPINFER_BATCH_SIZE.
+// The environment form of an option: TPINFER_BATCH_SIZE for batch-size.
+std::string variable_of(const std::string& name) {
+  std::string variable = "TPINFER_" + name;
+  std::transform(variable.begin(), variable.end(), variable.begin(), [](unsigned char c) {
+    return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  });
+  return variable;
+}
+
+// Adds options and gives each its environment form.
 class Table {
  public:
   explicit Table(CLI::App& app) : app_(app) {}
@@ -29,11 +40,7 @@ class Table {
 
  private:
   CLI::Option* finish(CLI::Option* option, const std::string& name) {
-    std::string variable = "TPINFER_" + name.substr(name.rfind("--") + 2);
-    std::transform(variable.begin(), variable.end(), variable.begin(), [](unsigned char c) {
-      return c == '-' ? '_' : static_cast<char>(std::toupper(c));
-    });
-    return option->envname(variable)->group(group_);
+    return option->envname(variable_of(name.substr(name.rfind("--") + 2)))->group(group_);
   }
 
   CLI::App& app_;
@@ -56,6 +63,29 @@ class Help : public CLI::Formatter {
   std::string make_footer(const CLI::App* app) const override { return app->get_footer() + "\n"; }
 };
 
+// CLI11 reads the file before the environment; what the environment sets is not the file's to say.
+class FileBelowEnvironment : public CLI::ConfigTOML {
+ public:
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    std::vector<CLI::ConfigItem> found = CLI::ConfigTOML::from_config(in);
+    std::erase_if(found, [](const CLI::ConfigItem& item) {
+      const char* value = std::getenv(variable_of(item.name).c_str());
+      return value != nullptr && *value != '\0';
+    });
+    return found;
+  }
+};
+
+// CLI11's own checks name an upper limit of 309 digits.
+CLI::Validator at_least(int least) {
+  const auto check = [least](std::string& text) {
+    double value = 0;
+    const bool legal = CLI::detail::lexical_cast(text, value) && value >= least;
+    return legal ? "" : fmt::format("\"{}\" is not a number of at least {}", text, least);
+  };
+  return CLI::Validator(check, fmt::format("of at least {}", least));
+}
+
 void declare(CLI::App& app, Options& o) {
   Table t(app);
   t.group("Model and data");
@@ -68,10 +98,10 @@ void declare(CLI::App& app, Options& o) {
   t.value("-o,--output", o.output, "FILE", "write the outputs: .npy (one), .npz, .h5, .json");
   t.value("--labels", o.labels, "FILE", "print the accuracy of the first output's arg-max");
   t.value("--batch-size", o.batch_size, "N", "rows at a time; inputs may exceed memory [all rows]")
-      ->check(CLI::PositiveNumber);
-  t.value("--repeat", o.repeat, "N", "run N times, same output [1]")->check(CLI::PositiveNumber);
+      ->check(at_least(1));
+  t.value("--repeat", o.repeat, "N", "run N times, same output [1]")->check(at_least(1));
   t.value("--print-head", o.print_head, "N", "values printed per output [10]; 0 = none")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   t.value("--print-rank", o.print_rank, "RANK|all", "whose outputs are printed [0]");
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
@@ -87,11 +117,11 @@ void declare(CLI::App& app, Options& o) {
   t.value("--kernels", o.kernels, "eigen|blas|reference", "who multiplies; same bits [eigen]")
       ->check(CLI::IsMember({"eigen", "blas", "reference"}));
   t.value("--threads", o.threads, "N", "threads per rank [cores of the mask / ranks on the node]")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   t.flag("--fast", o.fast, "library sums: bits may change with the number of ranks");
   t.group("Run");
   t.value("--timeout", o.timeout_seconds, "SECONDS", "end the run when nothing moves [60]; 0 = never")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   t.flag("-q,--quiet", o.quiet, "say nothing on stderr but errors");
   t.value("--progress", o.progress, "auto|bar|lines|none", "how progress is shown [auto]")
       ->check(CLI::IsMember({"auto", "bar", "lines", "none"}));
@@ -135,6 +165,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   const auto formatter = std::make_shared<Help>();
   formatter->column_width(36);
   app.formatter(formatter);
+  app.config_formatter(std::make_shared<FileBelowEnvironment>());
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.set_config("--config", "", "options from an INI file (key = value)")->type_name("FILE");
   bool version = false;
   app.add_flag("--version", version, "print versions and stop");

@@ -1,9 +1,11 @@
 // tpinfer: the MPI program. mpirun -n 8 tpinfer --model model.h5
 #include <signal.h>
 
+#include <chrono>
 #include <exception>
 #include <new>
 #include <optional>
+#include <thread>
 
 #include "comm/activity.hpp"
 #include "comm/environment.hpp"
@@ -26,9 +28,14 @@ namespace {
 
 using namespace tpinfer;
 
-// All ranks see the same wrong command line: the first one says so.
+// All ranks see the same wrong command line: the first one says so. The others let it speak: a
+// launcher ends all ranks, even one that has not come this far, as soon as one of them fails.
 int refuse(const Error& error) {
-  if (comm::environment_rank() == 0) comm::say(error.what());
+  if (comm::environment_rank() == 0) {
+    comm::say(error.what());
+  } else {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
   return static_cast<int>(error.fault());
 }
 

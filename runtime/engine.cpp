@@ -169,7 +169,8 @@ void Engine::for_each_weight(
 
 void Engine::rebind(shard::BoundGraph graph) {
   State& s = *state_;
-  shard::Plan plan = shard::lay_out(graph, s.plan.mesh, s.plan.decisions);
+  shard::Plan plan = shard::lay_out(graph, s.plan.mesh,
+                                    shard::carry_over(s.graph, s.plan.decisions, graph));
   const std::vector<int> weights = s.plan.weights;
   std::vector<Place> before = s.program.places;
   s.graph = std::move(graph);

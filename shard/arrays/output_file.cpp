@@ -45,7 +45,8 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
-OutputFile::OutputFile(const std::string& target) : target_(target), resolved_(resolve(target)) {
+OutputFile::OutputFile(const std::string& target, Naming naming)
+    : target_(target), resolved_(resolve(target)) {
   struct stat status {};
   if (::stat(resolved_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     fail_create(target_, S_ISDIR(status.st_mode) ? "a folder has this name"
@@ -55,7 +56,7 @@ OutputFile::OutputFile(const std::string& target) : target_(target), resolved_(r
   static std::atomic<int> serial{0};
   temporary_ = fmt::format("{}.tmp.{}.{}", resolved_, ::getpid(), serial++);
   ::unlink(temporary_.c_str());  // of an earlier process with this number
-  if (!open_unnamed()) open_named();
+  if (naming == Naming::named || !open_unnamed()) open_named();
 }
 
 OutputFile::~OutputFile() {

@@ -12,8 +12,11 @@ namespace tpinfer::shard {
 // Until then an older target stays untouched. Without commit() everything is removed.
 class OutputFile {
  public:
+  // `named`: a library that asks for the file's real path (HDF5) is to write it.
+  enum class Naming : std::uint8_t { unnamed_if_possible, named };
+
   // Throws Fault::cannot_create: no such folder, no permission, the target is not a regular file.
-  explicit OutputFile(const std::string& target);
+  explicit OutputFile(const std::string& target, Naming naming = Naming::unnamed_if_possible);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;

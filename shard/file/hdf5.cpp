@@ -14,6 +14,10 @@
 namespace tpinfer::shard {
 namespace {
 
+// HDF5 1.10 can crash in its own exit handler, after a failed write for instance. Our handles close
+// themselves, so it need not run; to be said before the library's first call.
+[[maybe_unused]] const herr_t no_exit_handler = H5dont_atexit();
+
 static_assert(std::is_same_v<Hdf5Id, hid_t>);
 static_assert(std::is_same_v<Hdf5Handle::Close, herr_t (*)(hid_t)>);
 
@@ -70,7 +74,6 @@ int Hdf5Handle::reset() {
 }
 
 void quiet_hdf5() {
-  H5dont_atexit();  // handles close themselves; HDF5 1.10 can crash in its own exit handler
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
 }

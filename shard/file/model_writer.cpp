@@ -16,7 +16,7 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/heartbeat.hpp"
 #include "kernels/base/sha256.hpp"
-#include "shard/file/atomic_file.hpp"
+#include "shard/arrays/output_file.hpp"
 #include "shard/file/element_type.hpp"
 #include "shard/file/hdf5.hpp"
 #include "shard/plan/text_check.hpp"
@@ -97,7 +97,7 @@ Writer::Writer(const std::string& file_path, const std::string& shown)
   H5Pset_alignment(access.id(), kAlignment, kAlignment);
   H5Pset_file_locking(access.id(), false, true);
   H5Pset_fclose_degree(access.id(), H5F_CLOSE_STRONG);
-  file_ = Hdf5Handle(H5Fcreate(file_path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access.id()), H5Fclose,
+  file_ = Hdf5Handle(H5Fcreate(file_path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose,
                      shown);
   write_attribute(file_.id(), "format", std::string("tpinfer"));
   write_attribute(file_.id(), "format_version", std::int64_t{1});
@@ -161,17 +161,6 @@ void Writer::close() {
   wrote(file_.reset(), shown_);
 }
 
-// The plain answer of the system to "can a file be made here?": HDF5's own is wordier and vaguer.
-void check_creatable(const AtomicFile& file, const std::string& shown) {
-  const int probe = ::open(file.temporary().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (probe < 0) {
-    fail(Fault::cannot_create,
-         fmt::format("{}: cannot be created: {}", shown, std::strerror(errno)));
-  }
-  ::close(probe);
-  ::unlink(file.temporary().c_str());
-}
-
 template <typename T>
 TensorSource source_of(const std::string& name, Shape shape, std::vector<T> values, DType dtype) {
   if (element_count(shape) != static_cast<std::int64_t>(values.size())) {
@@ -200,9 +189,8 @@ TensorSource tensor_of(const std::string& name, Shape shape, std::vector<std::in
 
 void write_model(const std::string& path, const ModelContents& contents) {
   const std::string shown = printable(path);
-  AtomicFile file(path);
-  check_creatable(file, shown);
-  Writer writer(file.temporary(), shown);
+  OutputFile file(path, OutputFile::Naming::named);
+  Writer writer(file.working_path(), shown);
   nlohmann::json hashes = nlohmann::json::object();
   for (const TensorSource& weight : contents.weights) {
     hashes[weight.name] = writer.write_tensor("/weights/" + weight.name, weight, false);

@@ -59,6 +59,25 @@ std::vector<std::vector<Range>> roots_of_sum(const BoundGraph& graph, const Plan
   return roots;
 }
 
+std::vector<Decision> carry_over(const BoundGraph& from, const std::vector<Decision>& decisions,
+                                 const BoundGraph& to) {
+  std::vector<Decision> carried = decisions;
+  for (std::size_t n = 0; n < carried.size(); ++n) {
+    const std::vector<Factor>& old_factors = from.nodes[n].rule.factors;
+    const std::vector<Factor>& factors = to.nodes[n].rule.factors;
+    carried[n].cuts.clear();
+    for (Cut c : decisions[n].cuts) {
+      const std::string& name = old_factors[static_cast<std::size_t>(c.factor)].name;
+      const auto same = std::find_if(factors.begin(), factors.end(),
+                                     [&](const Factor& f) { return f.name == name; });
+      if (same == factors.end() || !same->cuttable) continue;
+      c.factor = static_cast<int>(same - factors.begin());
+      carried[n].cuts.push_back(std::move(c));
+    }
+  }
+  return carried;
+}
+
 std::size_t local_bytes(const Value& value, const Mesh& mesh, int rank) {
   return byte_count(local_box(value.shape, value.layout, mesh, rank).extent, value.dtype);
 }

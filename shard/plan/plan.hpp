@@ -60,6 +60,11 @@ std::string_view name_of(PlanStep::Kind kind);
 // Writes out the decisions: layouts, and a reshard wherever a layout changes.
 Plan lay_out(const BoundGraph& graph, const Mesh& mesh, std::vector<Decision> decisions);
 
+// The decisions of a plan for the same graph on other extents. Factors are matched by name; a cut of
+// a factor that cannot be cut there (a batch of one row) is dropped.
+std::vector<Decision> carry_over(const BoundGraph& from, const std::vector<Decision>& decisions,
+                                 const BoundGraph& to);
+
 // How a value gets from one layout to another of the same tensor (neither is partial).
 struct Reshard {
   PlanStep::Kind kind;

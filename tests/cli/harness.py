@@ -62,6 +62,15 @@ def contains(text, part, what):
     return expect(part in text, f"{what}: {part!r} is not in {text!r}")
 
 
+def refused(result, status, *parts):
+    """Expects this exit code and one line of ours, which has all the parts."""
+    equal(result.status, status, f"status; stderr {result.stderr}")
+    lines = tpinfer_lines(result.stderr)
+    if equal(len(lines), 1, f"lines of ours in {result.stderr!r}"):
+        for part in parts:
+            contains(lines[0], str(part), "the line")
+
+
 def _orphaned_shared_memory():
     """Files /dev/shm/tpinfer* that no living process maps: other checks may be running."""
     files = [str(path) for path in pathlib.Path("/dev/shm").glob("tpinfer*")]

@@ -15,8 +15,8 @@ NP = int(os.environ.get("TPINFER_NP", "0"))
 TIMED_OUT = 124  # the status of a run that had to be ended, as timeout(1) has it
 
 # Every process that a check starts carries this mark in its environment, so that checks that run
-# side by side do not take each other's processes for leftovers.
-MARK = f"TPINFER_CHECK={uuid.uuid4().hex}"
+# side by side do not take each other's processes for leftovers.  (TPINFER_CHECK is an option.)
+MARK = f"CHECK_OF_TPINFER={uuid.uuid4().hex}"
 
 DEFAULTS = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
