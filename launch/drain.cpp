@@ -33,7 +33,8 @@ void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int
   if (number == 0) return;
   throw comm::AgreedError(Fault::temporary,
                           fmt::format("ended by signal {} after {} of {} rows; no output was "
-                                      "written, run it again", number, rows_done, rows));
+                                      "written, run it again",
+                                      number, rows_done, rows));
 }
 
 }  // namespace tpinfer::launch

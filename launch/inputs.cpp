@@ -72,10 +72,14 @@ void fill_elements(const View& out, int value) {
 
 void fill(const View& out, int value) {
   switch (size_of(out.dtype)) {
-    case 1: return fill_elements<std::uint8_t>(out, value);
-    case 2: return fill_elements<std::uint16_t>(out, value);
-    case 8: return fill_elements<std::uint64_t>(out, value);
-    default: break;
+    case 1:
+      return fill_elements<std::uint8_t>(out, value);
+    case 2:
+      return fill_elements<std::uint16_t>(out, value);
+    case 8:
+      return fill_elements<std::uint64_t>(out, value);
+    default:
+      break;
   }
   if (out.dtype == DType::f32) return fill_elements<float>(out, value);
   fill_elements<std::uint32_t>(out, value);
@@ -150,10 +154,12 @@ std::vector<InputSource> choose_inputs(const shard::Graph& graph,
     const auto source = sources.find(spec.name);
     if (source == sources.end() && !arguments.empty()) {
       fail(Fault::data, fmt::format("cannot find input {}: give --input {}=SOURCE; the model's "
-                                    "inputs: {}", spec.name, spec.name, input_names(graph)));
+                                    "inputs: {}",
+                                    spec.name, spec.name, input_names(graph)));
     }
-    const std::string text =
-        source != sources.end() ? source->second : has_example ? "example" : "ones";
+    const std::string text = source != sources.end() ? source->second
+                             : has_example           ? "example"
+                                                     : "ones";
     inputs.emplace_back(spec, text, model, graph.name, opens_files);
   }
   return inputs;

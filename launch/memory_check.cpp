@@ -42,9 +42,10 @@ void check_memory(std::size_t bytes_per_rank, int ranks_on_node) {
   const std::uint64_t available = std::min(system_available(), group_available());
   const auto ranks = static_cast<std::uint64_t>(ranks_on_node);
   if (bytes_per_rank <= available / ranks) return;
-  fail(Fault::memory, fmt::format("{} per rank on {} ranks of this node, {} available; use more "
-                                  "nodes or a smaller --batch-size", bytes_text(bytes_per_rank),
-                                  ranks_on_node, bytes_text(available)));
+  fail(Fault::memory,
+       fmt::format("{} per rank on {} ranks of this node, {} available; use more "
+                   "nodes or a smaller --batch-size",
+                   bytes_text(bytes_per_rank), ranks_on_node, bytes_text(available)));
 }
 
 }  // namespace tpinfer::launch

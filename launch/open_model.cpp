@@ -13,7 +13,8 @@ namespace tpinfer::launch {
 EarlyCheck::EarlyCheck(const std::string& path) : path_(path) {
   if (comm::environment_rank() != 0) return;
   try {
-    auto table = std::make_shared<shard::ModelTable>(shard::preflight(path, shard::helper_beside_program()));
+    auto table =
+        std::make_shared<shard::ModelTable>(shard::preflight(path, shard::helper_beside_program()));
     outcome_ = [table] { return *table; };
   } catch (...) {
     outcome_ = [error = std::current_exception()]() -> shard::ModelTable {
@@ -33,9 +34,8 @@ std::unique_ptr<runtime::Model> open_model(comm::Communicator& world, EarlyCheck
   });
   text = comm::broadcast_text(world, text, 0);
   std::unique_ptr<runtime::Model> model;
-  comm::together(world, "open model", [&] {
-    model = std::make_unique<runtime::Model>(shard::parse_model_table(text));
-  });
+  comm::together(world, "open model",
+                 [&] { model = std::make_unique<runtime::Model>(shard::parse_model_table(text)); });
   return model;
 }
 

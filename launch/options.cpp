@@ -120,7 +120,8 @@ void declare(CLI::App& app, Options& o) {
       ->check(at_least(1));
   t.flag("--fast", o.fast, "library sums: bits may change with the number of ranks");
   t.group("Run");
-  t.value("--timeout", o.timeout_seconds, "SECONDS", "end the run when nothing moves [60]; 0 = never")
+  t.value("--timeout", o.timeout_seconds, "SECONDS",
+          "end the run when nothing moves [60]; 0 = never")
       ->check(at_least(0));
   t.flag("-q,--quiet", o.quiet, "say nothing on stderr but errors");
   t.value("--progress", o.progress, "auto|bar|lines|none", "how progress is shown [auto]")
@@ -134,8 +135,8 @@ void check(const Options& o) {
                       std::all_of(o.print_rank.begin(), o.print_rank.end(),
                                   [](unsigned char c) { return std::isdigit(c); });
   if (o.print_rank != "all" && !number) {
-    fail(Fault::usage, fmt::format("--print-rank: \"{}\" is neither a rank nor \"all\"",
-                                   o.print_rank));
+    fail(Fault::usage,
+         fmt::format("--print-rank: \"{}\" is neither a rank nor \"all\"", o.print_rank));
   }
   if (o.check && (!o.inputs.empty() || !o.labels.empty() || !o.output.empty())) {
     fail(Fault::usage, "--check brings its own inputs; leave out --input, --labels and --output");
@@ -171,9 +172,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   bool version = false;
   app.add_flag("--version", version, "print versions and stop");
   declare(app, result.options);
-  app.footer("Environment: TPINFER_MODEL for --model, and so on. Exit codes: 0 done, 1 check failed, "
-             "64 usage,\n65 bad model or input, 66 no such file, 70 bug, 71 memory, 73/74 output, 75 "
-             "hung or stopped,\n76 ranks disagree, 78 wrong launcher. More: docs/command-line.md");
+  app.footer(
+      "Environment: TPINFER_MODEL for --model, and so on. Exit codes: 0 done, 1 check failed, "
+      "64 usage,\n65 bad model or input, 66 no such file, 70 bug, 71 memory, 73/74 output, 75 "
+      "hung or stopped,\n76 ranks disagree, 78 wrong launcher. More: docs/command-line.md");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

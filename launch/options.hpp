@@ -10,30 +10,30 @@ namespace tpinfer::launch {
 
 struct Options {
   std::string model;
-  std::string graph;                 // name or index; "" = the first
-  std::vector<std::string> inputs;   // NAME=SOURCE or SOURCE
-  std::string output;                // .npy .npz .h5 .json, may hold {rank}
+  std::string graph;                // name or index; "" = the first
+  std::vector<std::string> inputs;  // NAME=SOURCE or SOURCE
+  std::string output;               // .npy .npz .h5 .json, may hold {rank}
   std::string labels;
-  std::int64_t batch_size = 0;       // 0 = all rows at once
+  std::int64_t batch_size = 0;  // 0 = all rows at once
   int repeat = 1;
-  std::int64_t print_head = 10;      // 0 = print no outputs
-  std::string print_rank = "0";      // "0", "all", a number
+  std::int64_t print_head = 10;  // 0 = print no outputs
+  std::string print_rank = "0";  // "0", "all", a number
 
   bool check = false;
   bool check_finite = false;
 
   std::string strategies;
   bool uneven = false;
-  std::string plan = "cut";          // cut | fastest
+  std::string plan = "cut";  // cut | fastest
   bool explain = false;
   bool dry_run = false;
   bool fast = false;
-  std::string kernels = "eigen";     // eigen | blas | reference
-  int threads = 0;                   // 0 = cores of the affinity mask / ranks on the node
+  std::string kernels = "eigen";  // eigen | blas | reference
+  int threads = 0;                // 0 = cores of the affinity mask / ranks on the node
 
   double timeout_seconds = 60;
   bool quiet = false;
-  std::string progress = "auto";     // auto | bar | lines | none
+  std::string progress = "auto";  // auto | bar | lines | none
   std::string report;
 };
 

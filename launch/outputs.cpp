@@ -17,14 +17,22 @@ constexpr std::uint32_t kNan = 0x7fc00000;
 
 std::int64_t integer_at(DType dtype, const void* data, std::int64_t i) {
   switch (dtype) {
-    case DType::i8: return static_cast<const std::int8_t*>(data)[i];
-    case DType::u8: return static_cast<const std::uint8_t*>(data)[i];
-    case DType::i16: return static_cast<const std::int16_t*>(data)[i];
-    case DType::u16: return static_cast<const std::uint16_t*>(data)[i];
-    case DType::i32: return static_cast<const std::int32_t*>(data)[i];
-    case DType::u32: return static_cast<const std::uint32_t*>(data)[i];
-    case DType::i64: return static_cast<const std::int64_t*>(data)[i];
-    default: return static_cast<std::int64_t>(static_cast<const std::uint64_t*>(data)[i]);
+    case DType::i8:
+      return static_cast<const std::int8_t*>(data)[i];
+    case DType::u8:
+      return static_cast<const std::uint8_t*>(data)[i];
+    case DType::i16:
+      return static_cast<const std::int16_t*>(data)[i];
+    case DType::u16:
+      return static_cast<const std::uint16_t*>(data)[i];
+    case DType::i32:
+      return static_cast<const std::int32_t*>(data)[i];
+    case DType::u32:
+      return static_cast<const std::uint32_t*>(data)[i];
+    case DType::i64:
+      return static_cast<const std::int64_t*>(data)[i];
+    default:
+      return static_cast<std::int64_t>(static_cast<const std::uint64_t*>(data)[i]);
   }
 }
 
@@ -55,10 +63,10 @@ void OutputRecord::add(const View& rows) {
 }
 
 std::string OutputRecord::lines() const {
-  return fmt::format("tensor's name is:{} data size is:{} tensor elements num is:{}\n"
-                     "output data is: {}\n",
-                     spec_.name, byte_count(spec_.shape, spec_.dtype), element_count(spec_.shape),
-                     values_);
+  return fmt::format(
+      "tensor's name is:{} data size is:{} tensor elements num is:{}\n"
+      "output data is: {}\n",
+      spec_.name, byte_count(spec_.shape, spec_.dtype), element_count(spec_.shape), values_);
 }
 
 Accuracy::Accuracy(const std::string& source, const shard::ArraySpec& output)
@@ -67,7 +75,8 @@ Accuracy::Accuracy(const std::string& source, const shard::ArraySpec& output)
     fail(Fault::data, fmt::format("--labels {}: {} {}, one integer per row is wanted", source,
                                   name_of(labels_->dtype), to_text(labels_->shape)));
   }
-  const bool classes = output.dtype == DType::f32 && output.shape.size() == 2 && output.shape[1] > 0;
+  const bool classes =
+      output.dtype == DType::f32 && output.shape.size() == 2 && output.shape[1] > 0;
   const bool indices = is_integer(output.dtype) && output.shape.size() == 1;
   if (!classes && !indices) {
     fail(Fault::data, fmt::format("--labels: output {} {} {} has no classes to compare",

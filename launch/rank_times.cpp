@@ -19,9 +19,11 @@ std::string times_text(const std::vector<RankTimes>& ranks) {
     for (const RankTimes& rank : ranks) value = std::max(value, rank.*member);
     return value;
   };
-  return fmt::format("load {:.3f} s, compute {:.3f} s, communication {:.3f} s, waiting {:.3f} s "
-                     "(slowest rank of each)", most(&RankTimes::load), most(&RankTimes::compute),
-                     most(&RankTimes::communication), most(&RankTimes::waiting));
+  return fmt::format(
+      "load {:.3f} s, compute {:.3f} s, communication {:.3f} s, waiting {:.3f} s "
+      "(slowest rank of each)",
+      most(&RankTimes::load), most(&RankTimes::compute), most(&RankTimes::communication),
+      most(&RankTimes::waiting));
 }
 
 }  // namespace tpinfer::launch

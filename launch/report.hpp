@@ -21,7 +21,7 @@ struct OutputReport {
 struct Report {
   int nodes = 1;
   int threads = 1;
-  std::int64_t rows = 0;  // of the batch; 0 when the graph has none
+  std::int64_t rows = 0;   // of the batch; 0 when the graph has none
   double run_seconds = 0;  // of one repetition, the fastest
   std::vector<OutputReport> outputs;
   std::string accuracy;  // the line that was printed, if any

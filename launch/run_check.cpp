@@ -38,7 +38,9 @@ bool agrees(const View& want, const View& got, std::int64_t i, double rtol, doub
 class Check {
  public:
   explicit Check(const Context& context)
-      : context_(context), model_(context.model), world_(context.session.world()),
+      : context_(context),
+        model_(context.model),
+        world_(context.session.world()),
         runner_(context.options, context.session, context.model, context.story) {}
 
   int run() {
@@ -67,8 +69,7 @@ class Check {
   void choose_examples() {
     const shard::Graph& graph = runner_.graph();
     for (const shard::ExampleInfo& example : model_.table().examples) {
-      const std::string& of =
-          example.graph.empty() ? model_.table().graphs[0].name : example.graph;
+      const std::string& of = example.graph.empty() ? model_.table().graphs[0].name : example.graph;
       if (of != graph.name) continue;
       examples_.push_back(&example);
       for (const auto& [symbol, value] : symbols_of_example(example)) {
@@ -78,7 +79,8 @@ class Check {
     }
     if (examples_.empty()) {
       fail(Fault::data, fmt::format("--check: the model has no known answers for graph {}; see "
-                                    "/examples in docs/model-format.md", graph.name));
+                                    "/examples in docs/model-format.md",
+                                    graph.name));
     }
   }
 
@@ -104,9 +106,9 @@ class Check {
         fits = wanted == data.shape[d];
       }
       if (!fits) {
-        fail(Fault::data, fmt::format("example {}: input {} is {} {}, which the graph does not take",
-                                      example.index, spec.name, name_of(data.stored),
-                                      to_text(data.shape)));
+        fail(Fault::data,
+             fmt::format("example {}: input {} is {} {}, which the graph does not take",
+                         example.index, spec.name, name_of(data.stored), to_text(data.shape)));
       }
     }
     return symbols;
@@ -137,8 +139,8 @@ class Check {
     const std::vector<std::string>& names = runner_.graph().outputs;
     const auto at = std::find(names.begin(), names.end(), want.data.name);
     if (at == names.end()) {
-      fail(Fault::data, fmt::format("example {}: the graph has no output {}", example.index,
-                                    want.data.name));
+      fail(Fault::data,
+           fmt::format("example {}: the graph has no output {}", example.index, want.data.name));
     }
     const View got = runner_.output(static_cast<std::size_t>(at - names.begin()));
     if (got.shape != want.data.shape || got.dtype != model_.file().compute_dtype(want.data.path)) {

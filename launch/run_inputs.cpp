@@ -50,7 +50,9 @@ shard::Symbols parse_symbols(const std::string& text) {
 class InputRun {
  public:
   explicit InputRun(const Context& context)
-      : context_(context), o_(context.options), world_(context.session.world()),
+      : context_(context),
+        o_(context.options),
+        world_(context.session.world()),
         runner_(o_, context.session, context.model, context.story) {}
 
   int run() {
@@ -82,9 +84,9 @@ class InputRun {
     });
     for (const InputSource& input : inputs_) {
       if (input.stored_dtype() != input.spec().dtype) {
-        context_.story.line(fmt::format("note: input {}: {} is converted from {} to {}",
-                                        input.spec().name, input.text(),
-                                        name_of(input.stored_dtype()), name_of(input.spec().dtype)));
+        context_.story.line(
+            fmt::format("note: input {}: {} is converted from {} to {}", input.spec().name,
+                        input.text(), name_of(input.stored_dtype()), name_of(input.spec().dtype)));
       }
     }
     const std::string mine = symbols_text(symbols_);
@@ -96,8 +98,9 @@ class InputRun {
     if (o_.batch_size == 0) return;
     comm::together(world_, "plan", [&] {
       if (batch.empty()) {
-        fail(Fault::usage, "--batch-size: no input has a symbol such as \"batch\" as its first "
-                           "extent; the model takes its shape as it is");
+        fail(Fault::usage,
+             "--batch-size: no input has a symbol such as \"batch\" as its first "
+             "extent; the model takes its shape as it is");
       }
     });
     batch_size_ = std::min(o_.batch_size, std::max<std::int64_t>(1, rows_));
@@ -144,8 +147,9 @@ class InputRun {
   void run_all_rows() {
     const std::int64_t step = batch_size_ > 0 ? batch_size_ : std::max<std::int64_t>(1, rows_);
     const std::int64_t total = batch_size_ > 0 ? rows_ : std::max<std::int64_t>(1, rows_);
-    Progress progress(world_.rank() == 0 && !o_.quiet ? progress_style(o_.progress)
-                                                      : ProgressStyle::none, "run", "rows");
+    Progress progress(
+        world_.rank() == 0 && !o_.quiet ? progress_style(o_.progress) : ProgressStyle::none, "run",
+        "rows");
     const Clock::time_point start = Clock::now();
     for (std::int64_t begin = 0; begin < total; begin += step) {
       const std::int64_t end = std::min(total, begin + step);
@@ -185,7 +189,8 @@ class InputRun {
 
   void finish() {
     comm::set_phase("finish");
-    Report report{context_.session.node_count(), context_.threads.threads, rows_, fastest_, {}, {}, {}};
+    Report report{
+        context_.session.node_count(), context_.threads.threads, rows_, fastest_, {}, {}, {}};
     for (OutputRecord& record : records_) {
       const std::string& name = record.spec().name;
       report.outputs.push_back({name, record.spec().dtype, record.spec().shape, record.hash()});
@@ -226,14 +231,15 @@ class InputRun {
       least = std::min(least, rank.weight_bytes_read);
       sent = std::max(sent, rank.bytes_sent);
     }
-    context_.story.line(fmt::format("read {} bytes of weights per rank; sent at most {} bytes in all",
-                                    least == most ? fmt::format("{}", most)
-                                                  : fmt::format("{} to {}", least, most), sent));
+    context_.story.line(fmt::format(
+        "read {} bytes of weights per rank; sent at most {} bytes in all",
+        least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most), sent));
     context_.story.line(times_text(report.ranks));
     if (rows_ > 1 && fastest_ > 0) {
-      context_.story.line(fmt::format("{} rows in {:.3f} s: {:.0f} rows per second{}", rows_,
-                                      fastest_, static_cast<double>(rows_) / fastest_,
-                                      o_.repeat > 1 ? fmt::format(" (fastest of {})", o_.repeat) : ""));
+      context_.story.line(
+          fmt::format("{} rows in {:.3f} s: {:.0f} rows per second{}", rows_, fastest_,
+                      static_cast<double>(rows_) / fastest_,
+                      o_.repeat > 1 ? fmt::format(" (fastest of {})", o_.repeat) : ""));
     }
   }
 
@@ -242,8 +248,8 @@ class InputRun {
   comm::Communicator& world_;
   Runner runner_;
   std::vector<InputSource> inputs_;
-  std::deque<OutputRecord> records_;  // an element never moves
-  std::unique_ptr<Accuracy> accuracy_;        // rank 0
+  std::deque<OutputRecord> records_;            // an element never moves
+  std::unique_ptr<Accuracy> accuracy_;          // rank 0
   std::unique_ptr<shard::ArrayWriter> writer_;  // rank 0, or every rank
   shard::Symbols symbols_, at_most_;
   std::int64_t rows_ = 0, batch_size_ = 0;

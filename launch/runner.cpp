@@ -40,10 +40,10 @@ void hashes_agree(comm::Communicator& world, const std::string& what, const std:
     if (all[r] != all[0]) others.push_back(r);
   }
   if (others.empty()) return;
-  throw comm::AgreedError(Fault::disagreement,
-                          fmt::format("{} differs between ranks: rank 0 has {}, rank{} {} not", what,
-                                      all[0], others.size() == 1 ? "" : "s",
-                                      fmt::join(others, ", ")));
+  throw comm::AgreedError(
+      Fault::disagreement,
+      fmt::format("{} differs between ranks: rank 0 has {}, rank{} {} not", what, all[0],
+                  others.size() == 1 ? "" : "s", fmt::join(others, ", ")));
 }
 
 Runner::Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story)

@@ -28,11 +28,11 @@ void tell_plan(const Context& context, const Runner& runner) {
     least = std::min(least, shard::weight_bytes(plan, r));
     most = std::max(most, shard::weight_bytes(plan, r));
   }
-  story.line(fmt::format("weights: {} of {} bytes per rank ({}, {})",
-                         least == most ? fmt::format("{}", most)
-                                       : fmt::format("{} to {}", least, most),
-                         shard::total_weight_bytes(plan), counted(plan.weights.size(), "weight"),
-                         counted(runner.bound_graph().nodes.size(), "operator")));
+  story.line(
+      fmt::format("weights: {} of {} bytes per rank ({}, {})",
+                  least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most),
+                  shard::total_weight_bytes(plan), counted(plan.weights.size(), "weight"),
+                  counted(runner.bound_graph().nodes.size(), "operator")));
   story.line("each run: " + shard::summarize_collectives(plan));
   if (!o.explain) return;
   std::vector<std::string> lines = shard::explain_plan(runner.bound_graph(), plan);

@@ -35,11 +35,11 @@ ThreadPlan plan_threads(comm::Session& session, int wanted) {
   ThreadPlan plan;
   plan.threads = wanted > 0 ? wanted : std::max(1, cores / std::max(1, sharing));
   plan.crowded = plan.threads * sharing > cores;
-  plan.text = fmt::format("{} thread{} per rank, {}", plan.threads, plan.threads == 1 ? "" : "s",
-                          cores < online ? fmt::format("bound to {} of {} cores", cores, online)
-                                         : fmt::format("not bound, {} core{} for {} rank{}", cores,
-                                                       cores == 1 ? "" : "s", sharing,
-                                                       sharing == 1 ? "" : "s"));
+  plan.text = fmt::format(
+      "{} thread{} per rank, {}", plan.threads, plan.threads == 1 ? "" : "s",
+      cores < online ? fmt::format("bound to {} of {} cores", cores, online)
+                     : fmt::format("not bound, {} core{} for {} rank{}", cores,
+                                   cores == 1 ? "" : "s", sharing, sharing == 1 ? "" : "s"));
   if (plan.crowded) plan.text += ": more threads than cores, expect no speed";
   return plan;
 }

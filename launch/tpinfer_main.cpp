@@ -68,17 +68,17 @@ int run_session(const launch::Options& options) {
     if (session.world().rank() == 0) comm::say(error.what());
     return static_cast<int>(error.fault());
   } catch (const Error& error) {
-    comm::abort_run(error.fault(), fmt::format("rank {} on {}: {}: {}", session.world().rank(),
-                                               comm::host_name(), comm::current_phase(),
-                                               error.what()));
+    comm::abort_run(error.fault(),
+                    fmt::format("rank {} on {}: {}: {}", session.world().rank(), comm::host_name(),
+                                comm::current_phase(), error.what()));
   } catch (const std::bad_alloc&) {
-    comm::abort_run(Fault::memory, fmt::format("rank {} on {}: {}: out of memory",
-                                               session.world().rank(), comm::host_name(),
-                                               comm::current_phase()));
+    comm::abort_run(Fault::memory,
+                    fmt::format("rank {} on {}: {}: out of memory", session.world().rank(),
+                                comm::host_name(), comm::current_phase()));
   } catch (const std::exception& error) {
-    comm::abort_run(Fault::internal, fmt::format("rank {} on {}: {}: {}", session.world().rank(),
-                                                 comm::host_name(), comm::current_phase(),
-                                                 error.what()));
+    comm::abort_run(Fault::internal,
+                    fmt::format("rank {} on {}: {}: {}", session.world().rank(), comm::host_name(),
+                                comm::current_phase(), error.what()));
   }
 }
 

@@ -52,8 +52,8 @@ void print_graph(const runtime::Model& model, std::size_t index) {
       }
       return text;
     };
-    rows.push_back({node.node.op, node.node.name,
-                    list(node.node.inputs) + " -> " + list(node.node.outputs)});
+    rows.push_back(
+        {node.node.op, node.node.name, list(node.node.inputs) + " -> " + list(node.node.outputs)});
   }
   print_table(rows);
   for (const std::string& output : graph.outputs) {

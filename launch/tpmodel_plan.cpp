@@ -35,8 +35,8 @@ struct RankBytes {
 std::vector<RankBytes> bytes_per_rank(const shard::BoundGraph& graph, const shard::Plan& plan) {
   std::vector<RankBytes> ranks;
   for (int r = 0; r < plan.mesh.size(); ++r) {
-    ranks.push_back({shard::weight_bytes(plan, r),
-                     runtime::compile(graph, plan, r, false).arena_bytes});
+    ranks.push_back(
+        {shard::weight_bytes(plan, r), runtime::compile(graph, plan, r, false).arena_bytes});
   }
   return ranks;
 }
@@ -91,7 +91,8 @@ void print_json(const shard::BoundGraph& graph, const shard::Plan& plan) {
          {"result_bytes", shard::result_bytes(plan, step)}});
   }
   for (const RankBytes& rank : bytes_per_rank(graph, plan)) {
-    json["rank"].push_back({{"weight_bytes", rank.weights}, {"activation_bytes", rank.activations}});
+    json["rank"].push_back(
+        {{"weight_bytes", rank.weights}, {"activation_bytes", rank.activations}});
   }
   fmt::print("{}\n", json.dump(2));
 }

@@ -50,13 +50,14 @@ int verify_command(const std::string& path) {
     const auto found = std::find_if(weights.begin(), weights.end(),
                                     [&](const auto& info) { return info.name == name; });
     if (found == weights.end()) {
-      fail(Fault::data, fmt::format("{}: the manifest names weight {}, which is missing", path, name));
+      fail(Fault::data,
+           fmt::format("{}: the manifest names weight {}, which is missing", path, name));
     }
     const std::string own = stored_hash(*model, raw, *found);
     if (own.empty()) continue;
     if (own != hash) {
-      fail(Fault::data, fmt::format("{}: weight {} has sha256 {}, the manifest says {}", path, name,
-                                    own, hash));
+      fail(Fault::data,
+           fmt::format("{}: weight {} has sha256 {}, the manifest says {}", path, name, own, hash));
     }
     ++proven;
   }

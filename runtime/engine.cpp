@@ -98,11 +98,11 @@ void Engine::State::prepare() {
     comm::Communicator& group = step.axes.empty() ? world : *groups.at(step.axes);
     ready.from = step.inputs[0];
     ready.to = step.outputs[0];
-    ready.transfer = std::make_unique<Transfer>(
-        plan, step, world.rank(), group,
-        sum ? shard::roots_of_sum(graph, plan, step, world.rank())
-            : std::vector<std::vector<Range>>{},
-        options.fast);
+    ready.transfer =
+        std::make_unique<Transfer>(plan, step, world.rank(), group,
+                                   sum ? shard::roots_of_sum(graph, plan, step, world.rank())
+                                       : std::vector<std::vector<Range>>{},
+                                   options.fast);
     scratch_bytes = std::max(scratch_bytes, ready.transfer->scratch_bytes());
   }
   if (scratch.size() < scratch_bytes) scratch = Block(scratch_bytes, "communication buffers");
@@ -113,7 +113,10 @@ void Engine::State::prove_kernels() {
   for (const Ready& ready : steps) {
     if (!ready.op || ready.node->op != "MatMul" || ready.inputs[1].view.shape.size() != 2) continue;
     const Piece &x = ready.inputs[0], &w = ready.inputs[1];
-    kernels::MatmulProblem problem{1, w.view.shape[1], x.global.back(), 1,
+    kernels::MatmulProblem problem{1,
+                                   w.view.shape[1],
+                                   x.global.back(),
+                                   1,
                                    {w.box.offset[0], w.box.offset[0] + w.box.extent[0]}};
     for (std::size_t d = 0; d + 1 < x.view.shape.size(); ++d) problem.m *= x.view.shape[d];
     problems.push_back(problem);
@@ -123,8 +126,8 @@ void Engine::State::prove_kernels() {
 
 Engine::Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& world,
                const EngineOptions& options)
-    : state_(new State{std::move(graph), std::move(plan), world, options, {}, {}, {}, {}, {}, {},
-                       {}, {}}) {
+    : state_(new State{
+          std::move(graph), std::move(plan), world, options, {}, {}, {}, {}, {}, {}, {}, {}}) {
   state_->make_groups();
   state_->program = compile(state_->graph, state_->plan, world.rank(), options.fast);
 }
@@ -148,7 +151,8 @@ void Engine::load(shard::ModelFile& file,
   std::size_t done = 0;
   for (int id : s.plan.weights) {
     const Place& place = s.program.places[static_cast<std::size_t>(id)];
-    const shard::Tensor& tensor = s.graph.tensor(s.plan.values[static_cast<std::size_t>(id)].tensor);
+    const shard::Tensor& tensor =
+        s.graph.tensor(s.plan.values[static_cast<std::size_t>(id)].tensor);
     comm::fault_site("load");
     try {
       load_weight(file, *tensor.weight, place.box, s.at(id));
@@ -169,8 +173,8 @@ void Engine::for_each_weight(
 
 void Engine::rebind(shard::BoundGraph graph) {
   State& s = *state_;
-  shard::Plan plan = shard::lay_out(graph, s.plan.mesh,
-                                    shard::carry_over(s.graph, s.plan.decisions, graph));
+  shard::Plan plan =
+      shard::lay_out(graph, s.plan.mesh, shard::carry_over(s.graph, s.plan.decisions, graph));
   const std::vector<int> weights = s.plan.weights;
   std::vector<Place> before = s.program.places;
   s.graph = std::move(graph);
@@ -183,7 +187,8 @@ void Engine::rebind(shard::BoundGraph graph) {
     const Place& place = s.program.places[static_cast<std::size_t>(s.plan.weights[i])];
     same = old_place.offset == place.offset && old_place.box == place.box;
   }
-  if (!same) fail(Fault::internal, "another batch size moves the weights; run without --batch-size");
+  if (!same)
+    fail(Fault::internal, "another batch size moves the weights; run without --batch-size");
 }
 
 View Engine::input(std::size_t i) const { return state_->piece(state_->plan.inputs[i]).view; }

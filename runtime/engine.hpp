@@ -42,8 +42,7 @@ class Engine {
 
   // Reads this rank's box of every weight, nothing else; local. `progress` gets bytes done and
   // bytes in all. Throws what ModelFile::read throws, the weight named.
-  void load(shard::ModelFile& file,
-            const std::function<void(std::size_t, std::size_t)>& progress);
+  void load(shard::ModelFile& file, const std::function<void(std::size_t, std::size_t)>& progress);
 
   // Calls `body` with every loaded weight of this rank: its name and its part.
   void for_each_weight(const std::function<void(const std::string&, const View&)>& body) const;

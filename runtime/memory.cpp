@@ -15,7 +15,8 @@ Block::Block(std::size_t bytes, const std::string& what) : bytes_(bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
     fail(Fault::memory, fmt::format("no memory for {} ({}); use more ranks or a smaller "
-                                    "--batch-size", what, bytes_text(bytes)));
+                                    "--batch-size",
+                                    what, bytes_text(bytes)));
   }
   data_ = static_cast<std::byte*>(memory);
 }

@@ -57,8 +57,9 @@ shard::Graph Model::graph(const std::string& selector) const {
     }
     known += fmt::format("{}{} ({})", i ? ", " : "", i, graphs_[i].name);
   }
-  fail(Fault::data, graphs_.empty() ? "the model has no graph under /graphs"
-                                    : fmt::format("no graph {}; the model has {}", selector, known));
+  fail(Fault::data, graphs_.empty()
+                        ? "the model has no graph under /graphs"
+                        : fmt::format("no graph {}; the model has {}", selector, known));
 }
 
 std::vector<std::string> Model::unused_weights() const {

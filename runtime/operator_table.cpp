@@ -3,8 +3,8 @@
 namespace tpinfer::runtime {
 
 extern const Operator abs_op, add_op, argmax_op, cast_op, clip_op, concat_op, div_op, elu_op,
-    erf_op, exp_op, flatten_op, gelu_op, identity_op, layer_normalization_op, leaky_relu_op,
-    log_op, log_softmax_op, matmul_op, max_op, min_op, mul_op, neg_op, pow_op, reduce_max_op,
+    erf_op, exp_op, flatten_op, gelu_op, identity_op, layer_normalization_op, leaky_relu_op, log_op,
+    log_softmax_op, matmul_op, max_op, min_op, mul_op, neg_op, pow_op, reduce_max_op,
     reduce_mean_op, reduce_sum_op, relu_op, reshape_op, scale_op, sigmoid_op, slice_op, softmax_op,
     split_op, sqrt_op, squeeze_op, sub_op, tanh_op, transpose_op, unsqueeze_op;
 

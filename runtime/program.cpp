@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;  // a cache line
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 struct Life {
   std::size_t first = std::numeric_limits<std::size_t>::max();  // the step that writes it
@@ -105,8 +107,9 @@ Program compile(const shard::BoundGraph& graph, const shard::Plan& plan, int ran
 
 std::string fingerprint(const shard::BoundGraph& graph, const shard::Plan& plan,
                         const std::string& extra) {
-  const std::string text = fmt::format("arithmetic {}\n{}\n{}\n{}", kArithmeticVersion, extra,
-                                       shard::describe_graph(graph), shard::describe_plan(graph, plan));
+  const std::string text =
+      fmt::format("arithmetic {}\n{}\n{}\n{}", kArithmeticVersion, extra,
+                  shard::describe_graph(graph), shard::describe_plan(graph, plan));
   return sha256_hex(text.data(), text.size());
 }
 

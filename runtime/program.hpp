@@ -16,9 +16,9 @@ struct Place {
   std::size_t offset = 0;  // bytes from the store's start; multiples of 64
   std::size_t bytes = 0;
   DType dtype = DType::f32;
-  Box box;       // the rank's part; of a pending sum, of its result
+  Box box;  // the rank's part; of a pending sum, of its result
   Shape global;
-  int roots = 1; // a pending sum: [roots][box], one per subtree this rank adds; may be 0
+  int roots = 1;  // a pending sum: [roots][box], one per subtree this rank adds; may be 0
 };
 
 // A step reads and writes places; the plan's step of the same index says what it is.
@@ -26,7 +26,7 @@ struct Program {
   int rank = 0;
   std::vector<Place> places;  // one per value of the plan
   std::size_t weight_bytes = 0;
-  std::size_t arena_bytes = 0;    // activations; places whose lives do not overlap share memory
+  std::size_t arena_bytes = 0;  // activations; places whose lives do not overlap share memory
 };
 
 // `fast`: a pending sum is one plain sum instead of roots (--fast).

@@ -55,7 +55,8 @@ Transfer::Transfer(const shard::Plan& plan, const shard::PlanStep& step, int ran
     if (!serves(plan, step.axes, from.layout, rank, other)) send = nothing(send);
     if (!serves(plan, step.axes, from.layout, other, rank)) receive = nothing(receive);
     const bool reduces = kind_ == Kind::all_reduce || kind_ == Kind::reduce_scatter;
-    const std::size_t sends = reduces && !fast ? roots_[static_cast<std::size_t>(group.rank())].size() : 1;
+    const std::size_t sends =
+        reduces && !fast ? roots_[static_cast<std::size_t>(group.rank())].size() : 1;
     const std::size_t gets = reduces && !fast ? roots_[i].size() : 1;
     send_bytes_.push_back(static_cast<std::size_t>(element_count(send.extent)) * item * sends);
     receive_bytes_.push_back(static_cast<std::size_t>(element_count(receive.extent)) * item * gets);
@@ -79,27 +80,39 @@ Transfer::Transfer(const shard::Plan& plan, const shard::PlanStep& step, int ran
   }
   const auto result = static_cast<std::size_t>(element_count(mine_after_.extent)) * item;
   switch (kind_) {
-    case Kind::all_gather: scratch_bytes_ = in_order_ ? 0 : received_; break;
+    case Kind::all_gather:
+      scratch_bytes_ = in_order_ ? 0 : received_;
+      break;
     case Kind::all_reduce:
       scratch_bytes_ = fast ? 0
-                            : comm::all_reduce_scratch_bytes(
-                                  group, root_counts_, element_count(mine_after_.extent));
+                            : comm::all_reduce_scratch_bytes(group, root_counts_,
+                                                             element_count(mine_after_.extent));
       break;
-    case Kind::reduce_scatter: scratch_bytes_ = aligned(sent_) + aligned(received_) + result; break;
-    default: scratch_bytes_ = aligned(sent_) + received_; break;
+    case Kind::reduce_scatter:
+      scratch_bytes_ = aligned(sent_) + aligned(received_) + result;
+      break;
+    default:
+      scratch_bytes_ = aligned(sent_) + received_;
+      break;
   }
 }
 
 void Transfer::run(const void* from, void* to, std::span<std::byte> scratch) const {
   switch (kind_) {
-    case Kind::all_gather: return gather(from, to, scratch);
-    case Kind::all_to_all: return exchange(from, to, scratch);
-    case Kind::all_reduce: return reduce(from, to, scratch);
-    case Kind::reduce_scatter: return scatter_sums(from, to, scratch);
+    case Kind::all_gather:
+      return gather(from, to, scratch);
+    case Kind::all_to_all:
+      return exchange(from, to, scratch);
+    case Kind::all_reduce:
+      return reduce(from, to, scratch);
+    case Kind::reduce_scatter:
+      return scatter_sums(from, to, scratch);
     case Kind::narrow:
-      return copy_common({{const_cast<void*>(from), dtype_, mine_before_.extent}, mine_before_, global_},
-                         {{to, dtype_, mine_after_.extent}, mine_after_, global_});
-    case Kind::compute: return;
+      return copy_common(
+          {{const_cast<void*>(from), dtype_, mine_before_.extent}, mine_before_, global_},
+          {{to, dtype_, mine_after_.extent}, mine_after_, global_});
+    case Kind::compute:
+      return;
   }
 }
 
@@ -144,11 +157,12 @@ void Transfer::reduce(const void* from, void* to, std::span<std::byte> scratch) 
     group_.all_reduce_sum(out, elements);
     return;
   }
-  comm::all_reduce(group_, static_cast<const float*>(from), root_counts_, elements,
-                   [this](std::span<const float* const> vectors, std::int64_t count, float* sum) {
-                     kernels::combine_roots(all_roots_, vectors, count, sum);
-                   },
-                   out, scratch);
+  comm::all_reduce(
+      group_, static_cast<const float*>(from), root_counts_, elements,
+      [this](std::span<const float* const> vectors, std::int64_t count, float* sum) {
+        kernels::combine_roots(all_roots_, vectors, count, sum);
+      },
+      out, scratch);
 }
 
 void Transfer::scatter_sums(const void* from, void* to, std::span<std::byte> scratch) const {

@@ -41,11 +41,11 @@ class Transfer {
   Box mine_before_, mine_after_;
   std::vector<Box> send_boxes_, receive_boxes_;  // per member of the group
   std::vector<std::size_t> send_bytes_, receive_bytes_;
-  std::size_t sent_ = 0, received_ = 0;          // bytes in all
-  bool in_order_ = false;                        // gathered parts lie behind each other in the result
-  std::vector<std::vector<Range>> roots_;        // per member
+  std::size_t sent_ = 0, received_ = 0;    // bytes in all
+  bool in_order_ = false;                  // gathered parts lie behind each other in the result
+  std::vector<std::vector<Range>> roots_;  // per member
   std::vector<int> root_counts_;
-  std::vector<Range> all_roots_;                 // in rank order
+  std::vector<Range> all_roots_;  // in rank order
   std::size_t scratch_bytes_ = 0;
 };
 

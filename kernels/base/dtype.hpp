@@ -11,7 +11,21 @@ namespace tpinfer {
 
 // Kernels compute in float32; integers and booleans are exact. float64, float16 and bfloat16
 // exist in files and are converted when they are read (kernels/formats).
-enum class DType : std::uint8_t { f32, f64, f16, bf16, i8, u8, i16, u16, i32, u32, i64, u64, boolean };
+enum class DType : std::uint8_t {
+  f32,
+  f64,
+  f16,
+  bf16,
+  i8,
+  u8,
+  i16,
+  u16,
+  i32,
+  u32,
+  i64,
+  u64,
+  boolean
+};
 
 // Bytes of one element.
 std::size_t size_of(DType dtype);

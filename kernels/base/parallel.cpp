@@ -37,9 +37,7 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& b
 void parallel_ranges(std::int64_t count, std::int64_t grain,
                      const std::function<void(std::int64_t, std::int64_t)>& body) {
   const std::int64_t ranges = (count + grain - 1) / grain;
-  parallel_for(ranges, [&](std::int64_t i) {
-    body(i * grain, std::min(count, (i + 1) * grain));
-  });
+  parallel_for(ranges, [&](std::int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
 }
 
 }  // namespace tpinfer

@@ -12,7 +12,8 @@ std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
   bool empty = false;
   for (std::int64_t extent : shape) {
-    if (extent < 0) fail(Fault::data, fmt::format("shape {} has a negative extent", to_text(shape)));
+    if (extent < 0)
+      fail(Fault::data, fmt::format("shape {} has a negative extent", to_text(shape)));
     if (extent == 0) {
       empty = true;
     } else if (__builtin_mul_overflow(count, extent, &count)) {
@@ -48,8 +49,7 @@ Shape broadcast(const Shape& a, const Shape& b) {
     const std::int64_t extent_a = i <= a.size() ? a[a.size() - i] : 1;
     const std::int64_t extent_b = i <= b.size() ? b[b.size() - i] : 1;
     if (extent_a != extent_b && extent_a != 1 && extent_b != 1) {
-      fail(Fault::data,
-           fmt::format("shapes {} and {} do not broadcast", to_text(a), to_text(b)));
+      fail(Fault::data, fmt::format("shapes {} and {} do not broadcast", to_text(a), to_text(b)));
     }
     out[out.size() - i] = extent_a == 1 ? extent_b : extent_a;
   }

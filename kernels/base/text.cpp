@@ -10,13 +10,13 @@ namespace tpinfer {
 namespace {
 
 // NumPy's rule for scalars: numpy/core/src/multiarray/scalartypes.c.src, float_type_str_either:
-// positional when 1e-4 <= |x| < 1e16 or x == 0.
+// positional when 1e-4 <= |x| < 1e16 or x == 0, compared wider than T: float32's 1e-4 is below 1e-4.
 template <typename T>
 std::string floating_text(T value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
-  const T magnitude = std::abs(value);
-  const bool positional = value == 0 || (magnitude >= T(1e-4L) && magnitude < T(1e16L));
+  const auto magnitude = static_cast<long double>(std::abs(value));
+  const bool positional = value == 0 || (magnitude >= 1e-4L && magnitude < 1e16L);
   std::array<char, 64> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
                                  std::chars_format::scientific);
@@ -46,19 +46,31 @@ std::string number_text(float value) { return floating_text(value); }
 
 std::string element_text(const View& view, std::int64_t index) {
   switch (view.dtype) {
-    case DType::f32: return floating_text(view.as<float>()[index]);
-    case DType::f64: return floating_text(view.as<double>()[index]);
-    case DType::i8: return fmt::format("{}", view.as<std::int8_t>()[index]);
-    case DType::u8: return fmt::format("{}", view.as<std::uint8_t>()[index]);
-    case DType::i16: return fmt::format("{}", view.as<std::int16_t>()[index]);
-    case DType::u16: return fmt::format("{}", view.as<std::uint16_t>()[index]);
-    case DType::i32: return fmt::format("{}", view.as<std::int32_t>()[index]);
-    case DType::u32: return fmt::format("{}", view.as<std::uint32_t>()[index]);
-    case DType::i64: return fmt::format("{}", view.as<std::int64_t>()[index]);
-    case DType::u64: return fmt::format("{}", view.as<std::uint64_t>()[index]);
-    case DType::boolean: return view.as<std::uint8_t>()[index] ? "True" : "False";
+    case DType::f32:
+      return floating_text(view.as<float>()[index]);
+    case DType::f64:
+      return floating_text(view.as<double>()[index]);
+    case DType::i8:
+      return fmt::format("{}", view.as<std::int8_t>()[index]);
+    case DType::u8:
+      return fmt::format("{}", view.as<std::uint8_t>()[index]);
+    case DType::i16:
+      return fmt::format("{}", view.as<std::int16_t>()[index]);
+    case DType::u16:
+      return fmt::format("{}", view.as<std::uint16_t>()[index]);
+    case DType::i32:
+      return fmt::format("{}", view.as<std::int32_t>()[index]);
+    case DType::u32:
+      return fmt::format("{}", view.as<std::uint32_t>()[index]);
+    case DType::i64:
+      return fmt::format("{}", view.as<std::int64_t>()[index]);
+    case DType::u64:
+      return fmt::format("{}", view.as<std::uint64_t>()[index]);
+    case DType::boolean:
+      return view.as<std::uint8_t>()[index] ? "True" : "False";
     case DType::f16:
-    case DType::bf16: break;  // exist in files only
+    case DType::bf16:
+      break;  // exist in files only
   }
   return "?";
 }

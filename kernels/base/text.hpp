@@ -9,7 +9,7 @@
 namespace tpinfer {
 
 // As NumPy prints a float32 scalar: the shortest digits that read back to the same value;
-// positional from 1e-4 up to (not including) 1e16, else scientific: "-48.0", "1e-05", "nan".
+// positional from 0.0001 up to (not including) 1e16, else scientific: "-48.0", "1e-05", "nan".
 std::string number_text(float value);
 
 // Element `index` of `view` as NumPy prints it; booleans are "True" and "False".

@@ -84,9 +84,8 @@ void combine_roots(std::span<const Range> roots, std::span<const float* const> v
     return;
   }
   const Tree tree(roots, values);
-  parallel_ranges(count, kChunk, [&](std::int64_t begin, std::int64_t end) {
-    tree.combine(begin, end, out);
-  });
+  parallel_ranges(count, kChunk,
+                  [&](std::int64_t begin, std::int64_t end) { tree.combine(begin, end, out); });
 }
 
 }  // namespace tpinfer::kernels

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "kernels/base/error.hpp"
-#include "kernels/base/parallel.hpp"
 #include "kernels/base/leaves.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/math/matmul_kernels.hpp"
 #include "kernels/math/matmul_tiles.hpp"
 
@@ -25,9 +25,7 @@ constexpr std::array<std::pair<Family, std::string_view>, 3> kNames = {{
 
 }  // namespace
 
-std::string_view name_of(Family family) {
-  return kNames[static_cast<std::size_t>(family)].second;
-}
+std::string_view name_of(Family family) { return kNames[static_cast<std::size_t>(family)].second; }
 
 Family parse_family(std::string_view name) {
   for (const auto& [family, text] : kNames) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/base/parallel.hpp"
 #include "kernels/base/leaves.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/math/matmul_kernels.hpp"
 
 namespace tpinfer::kernels {
@@ -35,8 +35,7 @@ float leaf_sum(const Operands& element, Range k) {
 
 float tree_sum(const MatmulProblem& problem, const Operands& element, Range leaves) {
   if (leaves.size() == 1) {
-    const Range k =
-        leaf_range(problem.contraction, problem.unit, static_cast<int>(leaves.begin));
+    const Range k = leaf_range(problem.contraction, problem.unit, static_cast<int>(leaves.begin));
     return leaf_sum(element, {k.begin - problem.k.begin, k.end - problem.k.begin});
   }
   const std::int64_t middle = leaves.begin + leaves.size() / 2;

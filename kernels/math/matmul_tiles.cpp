@@ -7,8 +7,8 @@
 #include <mutex>
 #include <set>
 
-#include "kernels/base/parallel.hpp"
 #include "kernels/base/leaves.hpp"
+#include "kernels/base/parallel.hpp"
 
 namespace tpinfer::kernels {
 namespace {

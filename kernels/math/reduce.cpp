@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/base/parallel.hpp"
 #include "kernels/base/leaves.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/math/matmul_kernels.hpp"
 
 namespace tpinfer::kernels {

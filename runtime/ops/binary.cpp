@@ -19,13 +19,20 @@ using kernels::Binary;
 template <typename T>
 T combine(Binary f, T a, T b) {
   switch (f) {
-    case Binary::add: return static_cast<T>(a + b);
-    case Binary::sub: return static_cast<T>(a - b);
-    case Binary::mul: return static_cast<T>(a * b);
-    case Binary::div: return b == 0 ? T{0} : static_cast<T>(a / b);
-    case Binary::min: return std::min(a, b);
-    case Binary::max: return std::max(a, b);
-    case Binary::pow: break;
+    case Binary::add:
+      return static_cast<T>(a + b);
+    case Binary::sub:
+      return static_cast<T>(a - b);
+    case Binary::mul:
+      return static_cast<T>(a * b);
+    case Binary::div:
+      return b == 0 ? T{0} : static_cast<T>(a / b);
+    case Binary::min:
+      return std::min(a, b);
+    case Binary::max:
+      return std::max(a, b);
+    case Binary::pow:
+      break;
   }
   return T{};
 }
@@ -41,10 +48,11 @@ void combine_integers(Binary f, const Piece& a, const Piece& b, const Piece& y) 
       const T left = x0[i * run.a_step], right = x1[i * run.b_step];
       const bool wraps = f == Binary::add || f == Binary::sub || f == Binary::mul;
       const bool lowest = std::is_signed_v<T> && f == Binary::div && right == T(-1);
-      out[i] = lowest ? static_cast<T>(Wide{0} - static_cast<Wide>(left))
-               : wraps ? static_cast<T>(combine<Wide>(f, static_cast<Wide>(left),
-                                                      static_cast<Wide>(right)))
-                       : combine<T>(f, left, right);
+      out[i] =
+          lowest ? static_cast<T>(Wide{0} - static_cast<Wide>(left))
+          : wraps
+              ? static_cast<T>(combine<Wide>(f, static_cast<Wide>(left), static_cast<Wide>(right)))
+              : combine<T>(f, left, right);
     }
   });
 }
@@ -53,23 +61,27 @@ void combine_pieces(Binary f, const Piece& a, const Piece& b, const Piece& y) {
   switch (y.view.dtype) {
     case DType::f32:
       for_each_run(a.view.shape, b.view.shape, y.view.shape, [&](const Run& run) {
-        kernels::binary(f, a.view.as<float>() + run.a_at, run.a_step,
-                        b.view.as<float>() + run.b_at, run.b_step, y.view.as<float>() + run.y_at,
-                        run.count);
+        kernels::binary(f, a.view.as<float>() + run.a_at, run.a_step, b.view.as<float>() + run.b_at,
+                        run.b_step, y.view.as<float>() + run.y_at, run.count);
       });
       return;
-    case DType::i32: return combine_integers<std::int32_t>(f, a, b, y);
-    case DType::i64: return combine_integers<std::int64_t>(f, a, b, y);
-    case DType::i8: return combine_integers<std::int8_t>(f, a, b, y);
-    case DType::u8: return combine_integers<std::uint8_t>(f, a, b, y);
-    default: fail(Fault::internal, "binary operator on an element type its rule refuses");
+    case DType::i32:
+      return combine_integers<std::int32_t>(f, a, b, y);
+    case DType::i64:
+      return combine_integers<std::int64_t>(f, a, b, y);
+    case DType::i8:
+      return combine_integers<std::int8_t>(f, a, b, y);
+    case DType::u8:
+      return combine_integers<std::uint8_t>(f, a, b, y);
+    default:
+      fail(Fault::internal, "binary operator on an element type its rule refuses");
   }
 }
 
 void want_arithmetic(const RuleRequest& request, Binary f) {
   const DType dtype = common_dtype(request);
-  const bool integer = dtype == DType::i32 || dtype == DType::i64 || dtype == DType::i8 ||
-                       dtype == DType::u8;
+  const bool integer =
+      dtype == DType::i32 || dtype == DType::i64 || dtype == DType::i8 || dtype == DType::u8;
   if (dtype != DType::f32 && !(integer && f != Binary::pow)) {
     fail(Fault::data, fmt::format("it does not compute with {}", name_of(dtype)));
   }

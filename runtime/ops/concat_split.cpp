@@ -45,8 +45,7 @@ Piece moved(const Piece& part, const Piece& whole, std::size_t axis, std::int64_
 
 void run_concat(const OpCall& call) {
   const Piece& whole = call.outputs[0];
-  const std::size_t axis =
-      axis_of(shard::int_attribute(call.node, "axis", 0), whole.global.size());
+  const std::size_t axis = axis_of(shard::int_attribute(call.node, "axis", 0), whole.global.size());
   std::int64_t offset = 0;
   for (const Piece& part : call.inputs) {
     copy_common(moved(part, whole, axis, offset), whole);
@@ -92,8 +91,7 @@ RuleAnswer split_rule(const RuleRequest& request) {
 
 void run_split(const OpCall& call) {
   const Piece& whole = call.inputs[0];
-  const std::size_t axis =
-      axis_of(shard::int_attribute(call.node, "axis", 0), whole.global.size());
+  const std::size_t axis = axis_of(shard::int_attribute(call.node, "axis", 0), whole.global.size());
   std::int64_t offset = 0;
   for (const Piece& part : call.outputs) {
     if (part.view.data) copy_common(whole, moved(part, whole, axis, offset));

@@ -49,12 +49,13 @@ void run(const OpCall& call) {
     const bool wanted = output < call.outputs.size() && call.outputs[output].view.data;
     return wanted ? call.outputs[output].view.as<float>() + row : nullptr;
   };
-  const std::int64_t grain = std::max<std::int64_t>(1, (1 << 13) / std::max<std::int64_t>(1, rows.row));
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, (1 << 13) / std::max<std::int64_t>(1, rows.row));
   parallel_ranges(rows.outer, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const kernels::RowMoments moments = kernels::layer_norm_row(
-          x.as<float>() + i * rows.row, scale, bias, epsilon,
-          call.outputs[0].view.as<float>() + i * rows.row, rows.row);
+      const kernels::RowMoments moments =
+          kernels::layer_norm_row(x.as<float>() + i * rows.row, scale, bias, epsilon,
+                                  call.outputs[0].view.as<float>() + i * rows.row, rows.row);
       if (float* mean = statistic(1, i)) *mean = moments.mean;
       if (float* inverse = statistic(2, i)) *inverse = moments.inverse_deviation;
     }

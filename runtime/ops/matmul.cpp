@@ -39,10 +39,10 @@ RuleAnswer rule(const RuleRequest& request) {
   }
   // Products of two activations (queries and keys) keep their short sums whole.
   const char* k = batch_b > 0 ? "k!" : "k";
-  text.text = fmt::format("{}{}{}, {}{}{} -> {}{}{}", batch_term(a, batch_a),
-                          a.size() > 1 ? "m " : "", k, batch_term(b, batch_b), k,
-                          b.size() > 1 ? " n" : "", all, a.size() > 1 ? "m " : "",
-                          b.size() > 1 ? "n" : "");
+  text.text =
+      fmt::format("{}{}{}, {}{}{} -> {}{}{}", batch_term(a, batch_a), a.size() > 1 ? "m " : "", k,
+                  batch_term(b, batch_b), k, b.size() > 1 ? " n" : "", all,
+                  a.size() > 1 ? "m " : "", b.size() > 1 ? "n" : "");
   return {text, {DType::f32}};
 }
 

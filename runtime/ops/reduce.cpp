@@ -111,7 +111,8 @@ Dense dense_rows(const OpCall& call, const std::vector<std::size_t>& axes) {
 template <typename T, typename Reduce>
 void reduce_rows(const Dense& dense, T* y, Reduce reduce) {
   const T* x = dense.view.as<T>();
-  parallel_ranges(dense.kept, std::max<std::int64_t>(1, 8192 / std::max<std::int64_t>(1, dense.reduced)),
+  parallel_ranges(dense.kept,
+                  std::max<std::int64_t>(1, 8192 / std::max<std::int64_t>(1, dense.reduced)),
                   [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t i = begin; i < end; ++i) {
                       y[i] = reduce(x + i * dense.reduced, dense.reduced);
@@ -144,7 +145,8 @@ void run_sum(const OpCall& call) {
   } else {
     sum_integers(dense, y.as<std::int32_t>());
   }
-  for (std::int64_t i = 0; kMean && y.dtype != DType::f32 && dense.reduced > 0 && i < y.count(); ++i) {
+  for (std::int64_t i = 0; kMean && y.dtype != DType::f32 && dense.reduced > 0 && i < y.count();
+       ++i) {
     if (y.dtype == DType::i64) y.as<std::int64_t>()[i] /= dense.reduced;
     if (y.dtype == DType::i32) {
       y.as<std::int32_t>()[i] /= static_cast<std::int32_t>(dense.reduced);
@@ -162,9 +164,12 @@ void run_max(const OpCall& call) {
   const View& y = call.outputs[0].view;
   if (y.count() == 0) return;
   switch (y.dtype) {
-    case DType::i32: return reduce_rows(dense, y.as<std::int32_t>(), highest<std::int32_t>);
-    case DType::i64: return reduce_rows(dense, y.as<std::int64_t>(), highest<std::int64_t>);
-    default: return reduce_rows(dense, y.as<float>(), kernels::row_max);
+    case DType::i32:
+      return reduce_rows(dense, y.as<std::int32_t>(), highest<std::int32_t>);
+    case DType::i64:
+      return reduce_rows(dense, y.as<std::int64_t>(), highest<std::int64_t>);
+    default:
+      return reduce_rows(dense, y.as<float>(), kernels::row_max);
   }
 }
 
@@ -201,9 +206,12 @@ void run_argmax(const OpCall& call) {
   auto* y = call.outputs[0].view.as<std::int64_t>();
   if (call.outputs[0].view.count() == 0) return;
   switch (dense.view.dtype) {
-    case DType::i32: return argmax_rows<std::int32_t>(dense, y, first_highest<std::int32_t>);
-    case DType::i64: return argmax_rows<std::int64_t>(dense, y, first_highest<std::int64_t>);
-    default: return argmax_rows<float>(dense, y, kernels::row_argmax);
+    case DType::i32:
+      return argmax_rows<std::int32_t>(dense, y, first_highest<std::int32_t>);
+    case DType::i64:
+      return argmax_rows<std::int64_t>(dense, y, first_highest<std::int64_t>);
+    default:
+      return argmax_rows<float>(dense, y, kernels::row_argmax);
   }
 }
 

@@ -119,8 +119,8 @@ RuleAnswer flatten_rule(const RuleRequest& request) {
     fail(Fault::data, fmt::format("axis {} of a tensor with {} dimensions", axis, dims));
   }
   const auto border = in.begin() + (axis < 0 ? axis + dims : axis);
-  return renamed(request, {element_count(Shape(in.begin(), border)),
-                           element_count(Shape(border, in.end()))});
+  return renamed(
+      request, {element_count(Shape(in.begin(), border)), element_count(Shape(border, in.end()))});
 }
 
 RuleAnswer squeeze_rule(const RuleRequest& request) {

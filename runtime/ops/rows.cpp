@@ -30,9 +30,11 @@ void for_each_row(const float* x, float* y, const Rows& rows,
       in.resize(static_cast<std::size_t>(rows.row));
       out.resize(in.size());
       const std::int64_t at = i / rows.inner * rows.row * rows.inner + i % rows.inner;
-      for (std::int64_t k = 0; k < rows.row; ++k) in[static_cast<std::size_t>(k)] = x[at + k * rows.inner];
+      for (std::int64_t k = 0; k < rows.row; ++k)
+        in[static_cast<std::size_t>(k)] = x[at + k * rows.inner];
       body(in.data(), out.data());
-      for (std::int64_t k = 0; k < rows.row; ++k) y[at + k * rows.inner] = out[static_cast<std::size_t>(k)];
+      for (std::int64_t k = 0; k < rows.row; ++k)
+        y[at + k * rows.inner] = out[static_cast<std::size_t>(k)];
     }
   });
 }

@@ -22,6 +22,7 @@ void for_each_row(const float* x, float* y, const Rows& rows,
 
 // `x` with the dimensions in `last` moved behind the others (which keep their order): dense.
 // Returns `x` itself when they are there already, else a copy in `storage`.
-View moved_last(const View& x, const std::vector<std::size_t>& last, std::vector<std::byte>& storage);
+View moved_last(const View& x, const std::vector<std::size_t>& last,
+                std::vector<std::byte>& storage);
 
 }  // namespace tpinfer::runtime

@@ -89,7 +89,8 @@ std::string whole_inputs(const RuleRequest& request, std::size_t first) {
   std::string text;
   for (std::size_t i = first; i < request.shapes.size(); ++i) {
     text += ",";
-    for (std::size_t d = 0; d < request.shapes[i].size(); ++d) text += fmt::format(" w{}_{}!", i, d);
+    for (std::size_t d = 0; d < request.shapes[i].size(); ++d)
+      text += fmt::format(" w{}_{}!", i, d);
   }
   return text;
 }

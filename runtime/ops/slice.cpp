@@ -18,7 +18,8 @@ struct Cutout {
 
 std::int64_t clamp_to(std::int64_t index, std::int64_t extent, std::int64_t low,
                       std::int64_t high) {
-  if (index < 0) index = index < -extent ? std::numeric_limits<std::int64_t>::min() : index + extent;
+  if (index < 0)
+    index = index < -extent ? std::numeric_limits<std::int64_t>::min() : index + extent;
   return std::clamp(index, low, high);
 }
 

@@ -48,10 +48,14 @@ void strided_copy(const void* from, std::int64_t start, const Shape& stride, voi
     copy(static_cast<const T*>(from), start, strides, static_cast<T*>(to), extents);
   };
   switch (item_bytes) {
-    case 1: return as(std::uint8_t{});
-    case 2: return as(std::uint16_t{});
-    case 4: return as(std::uint32_t{});
-    default: return as(std::uint64_t{});
+    case 1:
+      return as(std::uint8_t{});
+    case 2:
+      return as(std::uint16_t{});
+    case 4:
+      return as(std::uint32_t{});
+    default:
+      return as(std::uint64_t{});
   }
 }
 

@@ -61,10 +61,14 @@ void run_integers(const OpCall& call) {
 template <Unary f>
 void run_number(const OpCall& call) {
   switch (call.inputs[0].view.dtype) {
-    case DType::i8: return run_integers<std::int8_t, f>(call);
-    case DType::i32: return run_integers<std::int32_t, f>(call);
-    case DType::i64: return run_integers<std::int64_t, f>(call);
-    default: return run_plain<f>(call);
+    case DType::i8:
+      return run_integers<std::int8_t, f>(call);
+    case DType::i32:
+      return run_integers<std::int32_t, f>(call);
+    case DType::i64:
+      return run_integers<std::int64_t, f>(call);
+    default:
+      return run_plain<f>(call);
   }
 }
 
@@ -98,8 +102,8 @@ RuleAnswer clip_rule(const RuleRequest& request) {
   for (std::size_t i = 0; i < request.present.size(); ++i) {
     want_float(request, i);
     if (i > 0 && element_count(request.shapes[i]) != 1) {
-      fail(Fault::data, fmt::format("bound {} has shape {}, a scalar is wanted", i,
-                                    to_text(request.shapes[i])));
+      fail(Fault::data,
+           fmt::format("bound {} has shape {}, a scalar is wanted", i, to_text(request.shapes[i])));
     }
   }
   return elementwise(request);

@@ -97,8 +97,8 @@ Writer::Writer(const std::string& file_path, const std::string& shown)
   H5Pset_alignment(access.id(), kAlignment, kAlignment);
   H5Pset_file_locking(access.id(), false, true);
   H5Pset_fclose_degree(access.id(), H5F_CLOSE_STRONG);
-  file_ = Hdf5Handle(H5Fcreate(file_path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose,
-                     shown);
+  file_ = Hdf5Handle(H5Fcreate(file_path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()),
+                     H5Fclose, shown);
   write_attribute(file_.id(), "format", std::string("tpinfer"));
   write_attribute(file_.id(), "format_version", std::int64_t{1});
 }

@@ -8,9 +8,8 @@
 
 namespace tpinfer::shard {
 bool Layout::replicated() const {
-  return std::all_of(placements.begin(), placements.end(), [](const Placement& p) {
-    return p.kind == Placement::Kind::replicate;
-  });
+  return std::all_of(placements.begin(), placements.end(),
+                     [](const Placement& p) { return p.kind == Placement::Kind::replicate; });
 }
 
 bool Layout::partial() const { return !partial_axes().empty(); }

@@ -29,9 +29,9 @@ class Binder {
 
   void bind_input(std::size_t input, const std::vector<RuleDim>& dims, const Shape& shape) {
     if (dims.size() != shape.size()) {
-      fail(Fault::data, fmt::format("{}: input {} has {} dimensions {}, the rule \"{}\" wants {}",
-                                    who_, input, shape.size(), to_text(shape), text_.text,
-                                    dims.size()));
+      fail(Fault::data,
+           fmt::format("{}: input {} has {} dimensions {}, the rule \"{}\" wants {}", who_, input,
+                       shape.size(), to_text(shape), text_.text, dims.size()));
     }
     for (std::size_t d = 0; d < dims.size(); ++d) {
       if (dims[d].size() == 1) {
@@ -41,8 +41,9 @@ class Binder {
       std::int64_t product = 1;
       for (int f : dims[d]) product *= extent_of(f);
       if (product != shape[d]) {
-        fail(Fault::data, fmt::format("{}: dimension {} of input {} is {}, the rule \"{}\" wants {}",
-                                      who_, d, input, shape[d], text_.text, product));
+        fail(Fault::data,
+             fmt::format("{}: dimension {} of input {} is {}, the rule \"{}\" wants {}", who_, d,
+                         input, shape[d], text_.text, product));
       }
     }
   }
@@ -156,10 +157,12 @@ Layout layout_of(const Rule& rule, const std::vector<RuleDim>& dims, bool is_out
     for (std::size_t d = 0; d < dims.size(); ++d) {
       if (dims[d].empty() || dims[d][0] != c.factor) continue;
       const std::int64_t grain = factor.extent == 0 ? 1 : shape[d] / factor.extent;
-      cut(layout, mesh, shape, static_cast<int>(d), c.axes, {std::max<std::int64_t>(1, grain), c.by_leaf});
+      cut(layout, mesh, shape, static_cast<int>(d), c.axes,
+          {std::max<std::int64_t>(1, grain), c.by_leaf});
     }
     if (!factor.contracted || !is_output) continue;
-    for (int a : c.axes) layout.placements[static_cast<std::size_t>(a)] = {Placement::Kind::partial, 0};
+    for (int a : c.axes)
+      layout.placements[static_cast<std::size_t>(a)] = {Placement::Kind::partial, 0};
   }
   return layout;
 }

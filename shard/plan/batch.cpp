@@ -21,8 +21,8 @@ std::optional<int> batch_factor(const BoundNode& bound, const BatchDims& dims) {
     const RuleDim& dim = bound.rule.inputs[i][at->second];
     if (dim.empty()) continue;  // a batch of one
     if (found && *found != dim[0]) {
-      fail(Fault::usage, fmt::format("--batch-size: {} mixes rows of the batch",
-                                     label_of(bound.node)));
+      fail(Fault::usage,
+           fmt::format("--batch-size: {} mixes rows of the batch", label_of(bound.node)));
     }
     found = dim[0];
   }
@@ -59,7 +59,8 @@ void check_streamable(const Graph& graph, const BoundGraph& bound, const std::st
     const Factor& f = node.rule.factors[static_cast<std::size_t>(*factor)];
     if (f.whole || f.contracted) {
       fail(Fault::usage, fmt::format("--batch-size: {} needs all rows of the batch at once; run it "
-                                     "without --batch-size", label_of(node.node)));
+                                     "without --batch-size",
+                                     label_of(node.node)));
     }
     for (std::size_t o = 0; o < node.node.outputs.size(); ++o) {
       const auto& out = node.rule.outputs[o];
@@ -71,7 +72,8 @@ void check_streamable(const Graph& graph, const BoundGraph& bound, const std::st
   for (const std::string& output : bound.outputs) {
     const auto at = dims.find(output);
     if (at == dims.end() || at->second != 0 || bound.tensor(output).shape.empty()) {
-      fail(Fault::usage, fmt::format("--batch-size: output {} has no batch at dimension 0", output));
+      fail(Fault::usage,
+           fmt::format("--batch-size: output {} has no batch at dimension 0", output));
     }
   }
 }

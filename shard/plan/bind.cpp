@@ -32,6 +32,11 @@ class Builder {
   Builder(const WeightTable& weights, const RuleTable& rules) : weights_(weights), rules_(rules) {}
 
   void add_input(const ValueSpec& value, const Symbols& symbols) {
+    if (is_float(value.dtype) && value.dtype != DType::f32) {
+      fail(Fault::data, fmt::format("input {}: {}; declare float32: files of other float types are "
+                                    "converted as they are read",
+                                    value.name, name_of(value.dtype)));
+    }
     graph.inputs.push_back(value.name);
     graph.tensors[value.name] = {value.name, value.dtype, bind_shape(value, symbols), {}};
   }
@@ -66,8 +71,8 @@ class Builder {
   [[noreturn]] void unknown_operator(const Node& node) {
     std::string known;
     for (const auto& [name, rule] : rules_) known += (known.empty() ? "" : " ") + name;
-    fail(Fault::data, fmt::format("node {}: unknown operator \"{}\"; known: {}", node.name, node.op,
-                                  known));
+    fail(Fault::data,
+         fmt::format("node {}: unknown operator \"{}\"; known: {}", node.name, node.op, known));
   }
 
   // A name that nobody made so far is a weight or a view of one.
@@ -112,8 +117,8 @@ std::string label_of(const Node& node) { return fmt::format("{} {}", node.op, no
 BoundGraph bind(const Graph& graph, const Symbols& symbols, const WeightTable& weights,
                 const RuleTable& rules) {
   if (!graph.states.empty()) {
-    fail(Fault::data, fmt::format("graph {}: it declares states; this release runs graphs without",
-                                  graph.name));
+    fail(Fault::data,
+         fmt::format("graph {}: it declares states; this release runs graphs without", graph.name));
   }
   Builder builder(weights, rules);
   builder.graph.name = graph.name;

@@ -79,8 +79,8 @@ BoundGraph bind(const Graph& graph, const Symbols& symbols, const WeightTable& w
                 const RuleTable& rules);
 
 // Every operator that RuleTable does not know but that is a composition of known ones, written
-// out: Gemm becomes MatMul, Scale and Add, a transposed weight becomes the weight's transposed view.
-// The MatMul keeps the node's name; other new names contain a '.', e.g. "fc1.add".
+// out: Gemm becomes MatMul, Scale and Add, a transposed weight becomes the weight's transposed
+// view. The MatMul keeps the node's name; other new names contain a '.', e.g. "fc1.add".
 Graph lower(const Graph& graph, const WeightTable& weights);
 
 // A name as a node writes it -> the view it means: "w", "w[:,0:64]", "w.T" (made by lower()).

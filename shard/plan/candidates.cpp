@@ -35,8 +35,8 @@ std::vector<Cut> cuts_of(const std::vector<int>& choice, const Rule& rule, bool 
   std::vector<Cut> cuts;
   for (std::size_t a = 0; a < choice.size(); ++a) {
     if (choice[a] < 0) continue;
-    auto same = std::find_if(cuts.begin(), cuts.end(),
-                             [&](const Cut& c) { return c.factor == choice[a]; });
+    auto same =
+        std::find_if(cuts.begin(), cuts.end(), [&](const Cut& c) { return c.factor == choice[a]; });
     if (same == cuts.end()) {
       const bool sum = rule.factors[static_cast<std::size_t>(choice[a])].contracted;
       cuts.push_back({choice[a], {}, sum || by_leaf});
@@ -54,7 +54,8 @@ bool leaves_matter(const std::vector<Cut>& cuts, const Rule& rule, const Mesh& m
     if (factor.contracted) continue;
     const int parts = mesh.size_of(c.axes);
     for (int i = 0; i < parts; ++i) {
-      if (divide(factor.extent, parts, i, {1, true}) != divide(factor.extent, parts, i, {1, false})) {
+      if (divide(factor.extent, parts, i, {1, true}) !=
+          divide(factor.extent, parts, i, {1, false})) {
         return true;
       }
     }
@@ -69,7 +70,8 @@ bool cuts_every_weight(const BoundGraph& graph, const BoundNode& bound,
     if (bound.node.inputs[i].empty() || !graph.tensor(bound.node.inputs[i]).weight) continue;
     const Layout layout = layout_of(bound.rule, bound.rule.inputs[i], false, cuts, mesh);
     for (std::size_t a = 0; a < mesh.axes.size(); ++a) {
-      if (mesh.axes[a].size > 1 && layout.placements[a].kind != Placement::Kind::shard) return false;
+      if (mesh.axes[a].size > 1 && layout.placements[a].kind != Placement::Kind::shard)
+        return false;
     }
   }
   return true;
@@ -110,7 +112,8 @@ std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& bo
       variants.push_back(cuts_of(choice, bound.rule, true));
     }
     for (const std::vector<Cut>& cuts : variants) {
-      const bool shares = has_contraction(bound.rule) && cuts_every_weight(graph, bound, cuts, mesh);
+      const bool shares =
+          has_contraction(bound.rule) && cuts_every_weight(graph, bound, cuts, mesh);
       for (Decision& decision : resolutions_of(graph, bound, cuts, mesh)) {
         if (shares) cut_weights.push_back(decision);
         all.push_back(std::move(decision));

@@ -81,8 +81,8 @@ double plan_cost(const BoundGraph& graph, const Plan& plan, const CostTable& cos
       continue;
     }
     const Value& to = plan.values[static_cast<std::size_t>(step.outputs[0])];
-    seconds += transfer_cost(step.kind, step.axes, graph.tensor(to.tensor), to.layout, plan.mesh,
-                             costs);
+    seconds +=
+        transfer_cost(step.kind, step.axes, graph.tensor(to.tensor), to.layout, plan.mesh, costs);
   }
   return seconds;
 }

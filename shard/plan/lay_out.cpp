@@ -85,8 +85,7 @@ class Writer {
         continue;
       }
       const Tensor& tensor = graph_.tensor(bound.node.outputs[o]);
-      Layout layout =
-          layout_of(bound.rule, bound.rule.outputs[o], true, decision.cuts, plan_.mesh);
+      Layout layout = layout_of(bound.rule, bound.rule.outputs[o], true, decision.cuts, plan_.mesh);
       const bool partial = layout.partial();
       step.outputs.push_back(new_value(tensor, std::move(layout)));
       if (partial) pending.emplace_back(step.outputs.back(), &tensor);

@@ -20,15 +20,15 @@ std::string transposed(const std::string& base, const std::string& input, bool i
                        std::vector<Node>& nodes) {
   if (is_weight) return input + ".T";
   const std::string output = base + ".transposed_" + input;
-  nodes.push_back({output, "Transpose", {input}, {output},
-                   {{"perm", std::vector<std::int64_t>{1, 0}}}, {}});
+  nodes.push_back(
+      {output, "Transpose", {input}, {output}, {{"perm", std::vector<std::int64_t>{1, 0}}}, {}});
   return output;
 }
 
 void lower_gemm(const Node& node, const WeightTable& weights, std::vector<Node>& nodes) {
   if (node.inputs.size() < 2 || node.inputs.size() > 3 || node.outputs.size() != 1) {
-    fail(Fault::data, fmt::format("{}: wants inputs A, B and optionally C, and one output",
-                                  label_of(node)));
+    fail(Fault::data,
+         fmt::format("{}: wants inputs A, B and optionally C, and one output", label_of(node)));
   }
   auto is_weight = [&](const std::string& name) {
     return weights.contains(name) || weights.contains(name.substr(0, name.rfind('[')));
@@ -51,10 +51,12 @@ void lower_gemm(const Node& node, const WeightTable& weights, std::vector<Node>&
     }
     chain.push_back({node.name + ".add", "Add", {"", addend}, {}, {}, {}});
   }
+  std::string made;
   for (std::size_t i = 0; i < chain.size(); ++i) {
-    if (i > 0) chain[i].inputs[0] = chain[i - 1].outputs[0];
-    const std::string inner = i == 0 ? node.name + ".matmul" : chain[i].name;
-    chain[i].outputs = {i + 1 == chain.size() ? node.outputs[0] : inner};
+    if (i > 0) chain[i].inputs[0] = made;
+    made = i == 0 ? node.name + ".matmul" : chain[i].name;
+    if (i + 1 == chain.size()) made = node.outputs[0];
+    chain[i].outputs = {made};
     nodes.push_back(std::move(chain[i]));
   }
 }

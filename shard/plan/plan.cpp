@@ -12,12 +12,18 @@ bool is_collective(PlanStep::Kind kind) {
 
 std::string_view name_of(PlanStep::Kind kind) {
   switch (kind) {
-    case PlanStep::Kind::compute: return "compute";
-    case PlanStep::Kind::narrow: return "narrow";
-    case PlanStep::Kind::all_gather: return "all-gather";
-    case PlanStep::Kind::all_to_all: return "all-to-all";
-    case PlanStep::Kind::all_reduce: return "all-reduce";
-    case PlanStep::Kind::reduce_scatter: return "reduce-scatter";
+    case PlanStep::Kind::compute:
+      return "compute";
+    case PlanStep::Kind::narrow:
+      return "narrow";
+    case PlanStep::Kind::all_gather:
+      return "all-gather";
+    case PlanStep::Kind::all_to_all:
+      return "all-to-all";
+    case PlanStep::Kind::all_reduce:
+      return "all-reduce";
+    case PlanStep::Kind::reduce_scatter:
+      return "reduce-scatter";
   }
   return "?";
 }

@@ -11,10 +11,10 @@ namespace tpinfer::shard {
 
 // What is decided for one node. Everything else in a plan follows from these.
 struct Decision {
-  std::vector<Cut> cuts;                 // of the rule's factors, over disjoint mesh axes
-  std::vector<Placement> resolution;     // per mesh axis: what a pending sum becomes (replicate or
-                                         // shard); unused entries are replicate
-  Division resolution_division;          // of the dimension a pending sum is scattered over
+  std::vector<Cut> cuts;              // of the rule's factors, over disjoint mesh axes
+  std::vector<Placement> resolution;  // per mesh axis: what a pending sum becomes (replicate or
+                                      // shard); unused entries are replicate
+  Division resolution_division;       // of the dimension a pending sum is scattered over
   bool operator==(const Decision&) const = default;
 };
 
@@ -36,11 +36,11 @@ struct PlanStep {
     reduce_scatter,  // pending sum -> shards
   };
   Kind kind = Kind::compute;
-  int node = -1;             // compute: index into BoundGraph::nodes
-  std::vector<int> inputs;   // indices into Plan::values; -1 = left out
+  int node = -1;            // compute: index into BoundGraph::nodes
+  std::vector<int> inputs;  // indices into Plan::values; -1 = left out
   std::vector<int> outputs;
-  std::vector<Cut> cuts;     // compute
-  std::vector<int> axes;     // the mesh axes a collective spans
+  std::vector<Cut> cuts;  // compute
+  std::vector<int> axes;  // the mesh axes a collective spans
 };
 
 struct Plan {
@@ -60,8 +60,8 @@ std::string_view name_of(PlanStep::Kind kind);
 // Writes out the decisions: layouts, and a reshard wherever a layout changes.
 Plan lay_out(const BoundGraph& graph, const Mesh& mesh, std::vector<Decision> decisions);
 
-// The decisions of a plan for the same graph on other extents. Factors are matched by name; a cut of
-// a factor that cannot be cut there (a batch of one row) is dropped.
+// The decisions of a plan for the same graph on other extents. Factors are matched by name; a cut
+// of a factor that cannot be cut there (a batch of one row) is dropped.
 std::vector<Decision> carry_over(const BoundGraph& from, const std::vector<Decision>& decisions,
                                  const BoundGraph& to);
 
@@ -70,16 +70,15 @@ struct Reshard {
   PlanStep::Kind kind;
   std::vector<int> axes;
 };
-Reshard reshard_between(const Shape& shape, const Layout& from, const Layout& to,
-                        const Mesh& mesh);
+Reshard reshard_between(const Shape& shape, const Layout& from, const Layout& to, const Mesh& mesh);
 
 // The subtrees that a rank adds of a sum whose contracted factor is cut (kernels/base/leaves.hpp):
 // none without whole leaves, exactly one when nothing is cut.
 std::vector<Range> roots_on(const Rule& rule, const std::vector<Cut>& cuts, const Mesh& mesh,
                             int rank);
 
-// For a step that adds a pending sum: the subtrees that each rank of this rank's group holds, in the
-// order of the group.
+// For a step that adds a pending sum: the subtrees that each rank of this rank's group holds, in
+// the order of the group.
 std::vector<std::vector<Range>> roots_of_sum(const BoundGraph& graph, const Plan& plan,
                                              const PlanStep& step, int rank);
 

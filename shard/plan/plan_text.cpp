@@ -118,8 +118,10 @@ std::vector<std::string> explain_plan(const BoundGraph& graph, const Plan& plan)
     const std::string name =
         fmt::format("weight {} {} {}", value.tensor, to_text(value.shape), to_text(value.layout));
     if (value.layout.replicated() && ranks > 1) {
-      lines.push_back(fmt::format("{}: whole on every rank ({} bytes): used where its operator "
-                                  "runs whole", name, byte_count(value.shape, value.dtype)));
+      lines.push_back(
+          fmt::format("{}: whole on every rank ({} bytes): used where its operator "
+                      "runs whole",
+                      name, byte_count(value.shape, value.dtype)));
     } else if (idle > 0) {
       lines.push_back(fmt::format("{}: {} of {} ranks hold nothing of it: fewer units than ranks",
                                   name, idle, ranks));

@@ -19,8 +19,8 @@ using State = std::map<std::string, std::vector<int>>;
 struct Entry {
   State state;
   double cost = 0;
-  int parent = -1;   // entry of the node before
-  int decision = -1; // of the node's candidates
+  int parent = -1;    // entry of the node before
+  int decision = -1;  // of the node's candidates
 };
 
 class Search {

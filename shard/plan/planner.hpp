@@ -13,10 +13,10 @@ namespace tpinfer::shard {
 // ranks choose the same plan. The defaults are orders of magnitude of one core of a current
 // server and of shared memory or a fast network between ranks; only their ratios matter.
 struct CostTable {
-  double latency_seconds = 4e-6;          // per collective, and again per doubling of the ranks
-  double wire_bytes_per_second = 2e9;     // received by one rank
-  double memory_bytes_per_second = 8e9;   // weights and activations read
-  double flops_per_second = 3e10;         // multiply-adds count two
+  double latency_seconds = 4e-6;         // per collective, and again per doubling of the ranks
+  double wire_bytes_per_second = 2e9;    // received by one rank
+  double memory_bytes_per_second = 8e9;  // weights and activations read
+  double flops_per_second = 3e10;        // multiply-adds count two
 };
 
 struct PlanOptions {

@@ -28,7 +28,8 @@ Strategy parse_tuples(const std::string& text) {
     return nlohmann::json::parse(json).get<Strategy>();
   } catch (const nlohmann::json::exception&) {
     fail(Fault::usage, fmt::format("--strategy: \"{}\" is not of the form ((1,8),(8,1)): one tuple "
-                                   "per input, one number per dimension", text));
+                                   "per input, one number per dimension",
+                                   text));
   }
 }
 
@@ -50,8 +51,8 @@ std::map<std::string, Strategy> parse_strategies(const std::string& text) {
     const std::string entry = text.substr(begin, end - begin);
     const std::size_t equals = entry.find('=');
     if (equals == std::string::npos || equals == 0) {
-      fail(Fault::usage, fmt::format("--strategy: \"{}\" is not of the form NODE=((1,8),(8,1))",
-                                     entry));
+      fail(Fault::usage,
+           fmt::format("--strategy: \"{}\" is not of the form NODE=((1,8),(8,1))", entry));
     }
     strategies[entry.substr(0, equals)] = parse_tuples(entry.substr(equals + 1));
     begin = end + 1;
@@ -74,8 +75,8 @@ FactorCuts check_strategy(const BoundNode& bound, const Strategy& strategy, int 
   const Rule& rule = bound.rule;
   const std::string who = fmt::format("{}: strategy {}", label_of(bound.node), to_text(strategy));
   if (strategy.size() != rule.inputs.size()) {
-    fail(fault, fmt::format("{}: {} entries for {} inputs", who, strategy.size(),
-                            rule.inputs.size()));
+    fail(fault,
+         fmt::format("{}: {} entries for {} inputs", who, strategy.size(), rule.inputs.size()));
   }
   std::vector<std::int64_t> parts(rule.factors.size(), 0);
   std::vector<std::size_t> seen_in(rule.factors.size(), 0);
@@ -97,8 +98,8 @@ FactorCuts check_strategy(const BoundNode& bound, const Strategy& strategy, int 
       const Factor& factor = rule.factors[f];
       if (parts[f] != 0 && parts[f] != value) {
         fail(fault, fmt::format("{}: factor {} is cut into {} in input {} and into {} in input {}; "
-                                "the cuts must agree", who, factor.name, parts[f], seen_in[f],
-                                value, i));
+                                "the cuts must agree",
+                                who, factor.name, parts[f], seen_in[f], value, i));
       }
       parts[f] = value;
       seen_in[f] = i;
@@ -152,8 +153,8 @@ std::vector<std::optional<FactorCuts>> demands_of(const BoundGraph& graph,
     for (const BoundNode& bound : graph.nodes) {
       if (names.size() < 200) names += (names.empty() ? "" : ", ") + bound.node.name;
     }
-    fail(Fault::usage, fmt::format("--strategy: no node or operator is called \"{}\"; nodes: {}",
-                                   name, names));
+    fail(Fault::usage,
+         fmt::format("--strategy: no node or operator is called \"{}\"; nodes: {}", name, names));
   }
   return demands;
 }
@@ -171,7 +172,8 @@ Mesh mesh_for(const std::vector<std::optional<FactorCuts>>& demands, int ranks) 
     if (border == 1) continue;
     if (border % before != 0) {
       fail(Fault::usage, fmt::format("strategies cut the {} ranks into {} and into {} parts, which "
-                                     "share no mesh; use the same cuts", ranks, before, border));
+                                     "share no mesh; use the same cuts",
+                                     ranks, before, border));
     }
     mesh.axes.push_back({"", border / before});
     before = border;
