@@ -49,6 +49,7 @@ class Runner {
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
+  void check_streams() const;
   void share_inputs(bool everywhere, const std::function<void(std::size_t, const View&)>& fill);
 
   const Options& options_;
