@@ -83,6 +83,7 @@ void combine_roots(std::span<const Range> roots, std::span<const float* const> v
     std::fill(out, out + count, 0.0F);
     return;
   }
+  if (count == 0) return;  // values of nothing may be null pointers
   const Tree tree(roots, values);
   parallel_ranges(count, kChunk,
                   [&](std::int64_t begin, std::int64_t end) { tree.combine(begin, end, out); });

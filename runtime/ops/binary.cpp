@@ -1,4 +1,4 @@
-// Add, Sub, Mul, Div, Pow, Min, Max: elementwise with broadcasting. Float32 by kernels/math;
+// Add, Sub, Mul, Div, Min, Max: elementwise with broadcasting. Float32 by kernels/math;
 // integers exactly (division truncates, as ONNX says).
 #include <fmt/format.h>
 
@@ -9,6 +9,7 @@
 #include "kernels/math/functions.hpp"
 #include "runtime/op.hpp"
 #include "runtime/ops/broadcast.hpp"
+#include "runtime/ops/integers.hpp"
 #include "runtime/ops/rules.hpp"
 
 namespace tpinfer::runtime {
@@ -58,39 +59,26 @@ void combine_integers(Binary f, const Piece& a, const Piece& b, const Piece& y) 
 }
 
 void combine_pieces(Binary f, const Piece& a, const Piece& b, const Piece& y) {
-  switch (y.view.dtype) {
-    case DType::f32:
-      for_each_run(a.view.shape, b.view.shape, y.view.shape, [&](const Run& run) {
-        kernels::binary(f, a.view.as<float>() + run.a_at, run.a_step, b.view.as<float>() + run.b_at,
-                        run.b_step, y.view.as<float>() + run.y_at, run.count);
-      });
-      return;
-    case DType::i32:
-      return combine_integers<std::int32_t>(f, a, b, y);
-    case DType::i64:
-      return combine_integers<std::int64_t>(f, a, b, y);
-    case DType::i8:
-      return combine_integers<std::int8_t>(f, a, b, y);
-    case DType::u8:
-      return combine_integers<std::uint8_t>(f, a, b, y);
-    default:
-      fail(Fault::internal, "binary operator on an element type its rule refuses");
+  if (y.view.dtype != DType::f32) {
+    with_integer(y.view.dtype, [&](auto zero) { combine_integers<decltype(zero)>(f, a, b, y); });
+    return;
   }
+  for_each_run(a.view.shape, b.view.shape, y.view.shape, [&](const Run& run) {
+    kernels::binary(f, a.view.as<float>() + run.a_at, run.a_step, b.view.as<float>() + run.b_at,
+                    run.b_step, y.view.as<float>() + run.y_at, run.count);
+  });
 }
 
-void want_arithmetic(const RuleRequest& request, Binary f) {
+void want_arithmetic(const RuleRequest& request) {
   const DType dtype = common_dtype(request);
-  const bool integer =
-      dtype == DType::i32 || dtype == DType::i64 || dtype == DType::i8 || dtype == DType::u8;
-  if (dtype != DType::f32 && !(integer && f != Binary::pow)) {
+  if (dtype != DType::f32 && !is_integer(dtype)) {
     fail(Fault::data, fmt::format("it does not compute with {}", name_of(dtype)));
   }
 }
 
-template <Binary f>
 RuleAnswer two_inputs(const RuleRequest& request) {
   want_inputs(request, 2, 2);
-  want_arithmetic(request, f);
+  want_arithmetic(request);
   return {broadcast_rule(request), {request.dtypes[0]}};
 }
 
@@ -99,10 +87,9 @@ void run_two(const OpCall& call) {
   combine_pieces(f, call.inputs[0], call.inputs[1], call.outputs[0]);
 }
 
-template <Binary f>
 RuleAnswer any_inputs(const RuleRequest& request) {
   want_inputs(request, 1, std::numeric_limits<std::size_t>::max());
-  want_arithmetic(request, f);
+  want_arithmetic(request);
   return {broadcast_rule(request), {request.dtypes[0]}};
 }
 
@@ -117,12 +104,11 @@ void run_any(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator add_op{two_inputs<Binary::add>, run_two<Binary::add>};
-extern const Operator sub_op{two_inputs<Binary::sub>, run_two<Binary::sub>};
-extern const Operator mul_op{two_inputs<Binary::mul>, run_two<Binary::mul>};
-extern const Operator div_op{two_inputs<Binary::div>, run_two<Binary::div>};
-extern const Operator pow_op{two_inputs<Binary::pow>, run_two<Binary::pow>};
-extern const Operator min_op{any_inputs<Binary::min>, run_any<Binary::min>};
-extern const Operator max_op{any_inputs<Binary::max>, run_any<Binary::max>};
+extern const Operator add_op{two_inputs, run_two<Binary::add>};
+extern const Operator sub_op{two_inputs, run_two<Binary::sub>};
+extern const Operator mul_op{two_inputs, run_two<Binary::mul>};
+extern const Operator div_op{two_inputs, run_two<Binary::div>};
+extern const Operator min_op{any_inputs, run_any<Binary::min>};
+extern const Operator max_op{any_inputs, run_any<Binary::max>};
 
 }  // namespace tpinfer::runtime

@@ -2,12 +2,13 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
-#include <limits>
 
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
 #include "runtime/op.hpp"
+#include "runtime/ops/integers.hpp"
 #include "runtime/ops/rules.hpp"
 
 namespace tpinfer::runtime {
@@ -44,40 +45,38 @@ DType target_of(const shard::Node& node) {
     }
   }
   if (!dtype) fail(Fault::data, "attribute to names no element type");
-  if (is_float(*dtype) && *dtype != DType::f32) {
-    fail(Fault::data, fmt::format("a cast to {}: tensors of this release are float32, integers or "
-                                  "bool",
-                                  name_of(*dtype)));
-  }
   return *dtype;
 }
 
+// Floating-point tensors are float32 whatever their name: a cast to float16 or bfloat16 rounds to
+// that type's values, a cast to float64 changes nothing.
 RuleAnswer rule(const RuleRequest& request) {
   want_inputs(request, 1, 1);
   const std::string dims = term(factors(request.shapes[0].size()));
-  return {{dims + " -> " + dims, {}}, {target_of(request.node)}};
+  const DType target = target_of(request.node);
+  return {{dims + " -> " + dims, {}}, {is_float(target) ? DType::f32 : target}};
 }
 
-// Out-of-range floats saturate and NaN becomes 0, so that the result is the same on every CPU.
-template <typename To, typename From>
-To convert(From value) {
-  if constexpr (std::is_floating_point_v<From> && !std::is_floating_point_v<To>) {
-    if (std::isnan(value)) return 0;
-    const double wide = std::trunc(static_cast<double>(value));
-    if (wide <= static_cast<double>(std::numeric_limits<To>::min()))
-      return std::numeric_limits<To>::min();
-    if (wide >= static_cast<double>(std::numeric_limits<To>::max()))
-      return std::numeric_limits<To>::max();
-    return static_cast<To>(wide);
-  } else {
-    return static_cast<To>(value);
+float round_to_bf16(float value) {
+  if (std::isnan(value)) return value;
+  auto bits = std::bit_cast<std::uint32_t>(value);
+  bits += 0x7fff + ((bits >> 16) & 1);  // to nearest, ties to even
+  return std::bit_cast<float>(bits & 0xffff0000);
+}
+
+void round_elements(DType target, const View& y) {
+  if (target != DType::f16 && target != DType::bf16) return;
+  auto* values = y.as<float>();
+  for (std::int64_t i = 0; i < y.count(); ++i) {
+    values[i] = target == DType::bf16 ? round_to_bf16(values[i])
+                                      : static_cast<float>(static_cast<_Float16>(values[i]));
   }
 }
 
 template <typename From, typename To>
 void cast_elements(const View& x, const View& y) {
   parallel_ranges(x.count(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) y.as<To>()[i] = convert<To>(x.as<From>()[i]);
+    for (std::int64_t i = begin; i < end; ++i) y.as<To>()[i] = number_as<To>(x.as<From>()[i]);
   });
 }
 
@@ -89,57 +88,21 @@ void to_boolean(const View& x, const View& y) {
 
 template <typename From>
 void cast_from(const View& x, const View& y) {
-  switch (y.dtype) {
-    case DType::f32:
-      return cast_elements<From, float>(x, y);
-    case DType::i8:
-      return cast_elements<From, std::int8_t>(x, y);
-    case DType::u8:
-      return cast_elements<From, std::uint8_t>(x, y);
-    case DType::i16:
-      return cast_elements<From, std::int16_t>(x, y);
-    case DType::u16:
-      return cast_elements<From, std::uint16_t>(x, y);
-    case DType::i32:
-      return cast_elements<From, std::int32_t>(x, y);
-    case DType::u32:
-      return cast_elements<From, std::uint32_t>(x, y);
-    case DType::i64:
-      return cast_elements<From, std::int64_t>(x, y);
-    case DType::u64:
-      return cast_elements<From, std::uint64_t>(x, y);
-    case DType::boolean:
-      return to_boolean<From>(x, y);
-    default:
-      fail(Fault::internal, "Cast to a type its rule refuses");
-  }
+  if (y.dtype == DType::f32) return cast_elements<From, float>(x, y);
+  if (y.dtype == DType::boolean) return to_boolean<From>(x, y);
+  with_integer(y.dtype, [&](auto zero) { cast_elements<From, decltype(zero)>(x, y); });
 }
 
 void run(const OpCall& call) {
   const View &x = call.inputs[0].view, &y = call.outputs[0].view;
-  switch (x.dtype) {
-    case DType::f32:
-      return cast_from<float>(x, y);
-    case DType::i8:
-      return cast_from<std::int8_t>(x, y);
-    case DType::u8:
-    case DType::boolean:
-      return cast_from<std::uint8_t>(x, y);
-    case DType::i16:
-      return cast_from<std::int16_t>(x, y);
-    case DType::u16:
-      return cast_from<std::uint16_t>(x, y);
-    case DType::i32:
-      return cast_from<std::int32_t>(x, y);
-    case DType::u32:
-      return cast_from<std::uint32_t>(x, y);
-    case DType::i64:
-      return cast_from<std::int64_t>(x, y);
-    case DType::u64:
-      return cast_from<std::uint64_t>(x, y);
-    default:
-      fail(Fault::internal, "Cast from a type that tensors do not have");
+  if (x.dtype == DType::f32) {
+    cast_from<float>(x, y);
+  } else if (x.dtype == DType::boolean) {
+    cast_from<std::uint8_t>(x, y);
+  } else {
+    with_integer(x.dtype, [&](auto zero) { cast_from<decltype(zero)>(x, y); });
   }
+  round_elements(target_of(call.node), y);
 }
 
 }  // namespace

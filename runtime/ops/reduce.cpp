@@ -176,9 +176,6 @@ void run_max(const OpCall& call) {
 RuleAnswer argmax_rule(const RuleRequest& request) {
   want_inputs(request, 1, 1);
   want_number(request);
-  if (shard::int_attribute(request.node, "select_last_index", 0) != 0) {
-    fail(Fault::data, "select_last_index = 1 is not offered: the lowest index wins");
-  }
   const Shape& in = request.shapes[0];
   std::vector<bool> reduced(in.size(), false);
   const std::size_t axis = axis_of(shard::int_attribute(request.node, "axis", 0), in.size());
@@ -192,10 +189,17 @@ std::int64_t first_highest(const T* x, std::int64_t n) {
   return std::max_element(x, x + n) - x;
 }
 
+// Ties go to the lowest index, or to the highest when the graph says so (select_last_index).
 template <typename T, typename Arg>
-void argmax_rows(const Dense& dense, std::int64_t* y, Arg arg) {
+void argmax_rows(const OpCall& call, const Dense& dense, Arg arg) {
+  const bool last = shard::int_attribute(call.node, "select_last_index", 0) != 0;
+  auto* y = call.outputs[0].view.as<std::int64_t>();
   for (std::int64_t i = 0; i < dense.kept; ++i) {
-    y[i] = arg(dense.view.as<T>() + i * dense.reduced, dense.reduced);
+    const T* row = dense.view.as<T>() + i * dense.reduced;
+    y[i] = arg(row, dense.reduced);
+    for (std::int64_t k = dense.reduced; last && --k > y[i];) {
+      if (row[k] == row[y[i]]) y[i] = k;
+    }
   }
 }
 
@@ -203,15 +207,14 @@ void run_argmax(const OpCall& call) {
   const Shape& in = call.inputs[0].global;
   const std::size_t axis = axis_of(shard::int_attribute(call.node, "axis", 0), in.size());
   const Dense dense = dense_rows(call, {axis});
-  auto* y = call.outputs[0].view.as<std::int64_t>();
   if (call.outputs[0].view.count() == 0) return;
   switch (dense.view.dtype) {
     case DType::i32:
-      return argmax_rows<std::int32_t>(dense, y, first_highest<std::int32_t>);
+      return argmax_rows<std::int32_t>(call, dense, first_highest<std::int32_t>);
     case DType::i64:
-      return argmax_rows<std::int64_t>(dense, y, first_highest<std::int64_t>);
+      return argmax_rows<std::int64_t>(call, dense, first_highest<std::int64_t>);
     default:
-      return argmax_rows<float>(dense, y, kernels::row_argmax);
+      return argmax_rows<float>(call, dense, kernels::row_argmax);
   }
 }
 

@@ -1,13 +1,14 @@
 // Elementwise functions of one tensor; float32 by kernels/math, Neg and Abs of integers exactly.
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
 #include "kernels/math/functions.hpp"
 #include "runtime/op.hpp"
+#include "runtime/ops/integers.hpp"
 #include "runtime/ops/rules.hpp"
 
 namespace tpinfer::runtime {
@@ -29,9 +30,8 @@ RuleAnswer float_rule(const RuleRequest& request) {
 
 RuleAnswer number_rule(const RuleRequest& request) {
   want_inputs(request, 1, 1);
-  const DType dtype = request.dtypes[0];
-  if (dtype != DType::f32 && dtype != DType::i32 && dtype != DType::i64 && dtype != DType::i8) {
-    fail(Fault::data, fmt::format("it does not compute with {}", name_of(dtype)));
+  if (request.dtypes[0] != DType::f32 && !is_integer(request.dtypes[0])) {
+    fail(Fault::data, fmt::format("it does not compute with {}", name_of(request.dtypes[0])));
   }
   return elementwise(request);
 }
@@ -53,23 +53,16 @@ void run_integers(const OpCall& call) {
   T* y = call.outputs[0].view.as<T>();
   using Wide = std::make_unsigned_t<T>;
   for (std::int64_t i = 0; i < call.inputs[0].view.count(); ++i) {
-    const bool negate = f == Unary::neg || x[i] < 0;
+    const bool negate = f == Unary::neg || (std::is_signed_v<T> && x[i] < T{0});
     y[i] = negate ? static_cast<T>(Wide{0} - static_cast<Wide>(x[i])) : x[i];
   }
 }
 
 template <Unary f>
 void run_number(const OpCall& call) {
-  switch (call.inputs[0].view.dtype) {
-    case DType::i8:
-      return run_integers<std::int8_t, f>(call);
-    case DType::i32:
-      return run_integers<std::int32_t, f>(call);
-    case DType::i64:
-      return run_integers<std::int64_t, f>(call);
-    default:
-      return run_plain<f>(call);
-  }
+  const DType dtype = call.inputs[0].view.dtype;
+  if (dtype == DType::f32) return run_plain<f>(call);
+  with_integer(dtype, [&](auto zero) { run_integers<decltype(zero), f>(call); });
 }
 
 void run_leaky_relu(const OpCall& call) {
@@ -99,9 +92,12 @@ void run_gelu(const OpCall& call) {
 // Bounds are scalar inputs (since operator set 11) or attributes (before).
 RuleAnswer clip_rule(const RuleRequest& request) {
   want_inputs(request, 1, 3);
-  for (std::size_t i = 0; i < request.present.size(); ++i) {
-    want_float(request, i);
-    if (i > 0 && element_count(request.shapes[i]) != 1) {
+  const DType dtype = common_dtype(request);
+  if (dtype != DType::f32 && !is_integer(dtype)) {
+    fail(Fault::data, fmt::format("it does not clip {}", name_of(dtype)));
+  }
+  for (std::size_t i = 1; i < request.present.size(); ++i) {
+    if (element_count(request.shapes[i]) != 1) {
       fail(Fault::data,
            fmt::format("bound {} has shape {}, a scalar is wanted", i, to_text(request.shapes[i])));
     }
@@ -109,15 +105,30 @@ RuleAnswer clip_rule(const RuleRequest& request) {
   return elementwise(request);
 }
 
+template <typename T>
+T bound_of(const OpCall& call, std::size_t input, const char* key, T none) {
+  if (input < call.inputs.size() && call.inputs[input].view.data) {
+    return call.inputs[input].view.as<T>()[0];
+  }
+  if (!call.node.attributes.contains(key)) return none;
+  return static_cast<T>(float_attribute(call.node, key, 0));
+}
+
 void run_clip(const OpCall& call) {
-  auto bound = [&](std::size_t input, const char* key, float none) {
-    if (input < call.inputs.size() && call.inputs[input].view.data) {
-      return call.inputs[input].view.as<float>()[0];
+  const View &x = call.inputs[0].view, &y = call.outputs[0].view;
+  if (x.dtype == DType::f32) {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    return run<Unary::clip>(call, bound_of(call, 1, "min", -kInfinity),
+                            bound_of(call, 2, "max", kInfinity));
+  }
+  with_integer(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T low = bound_of(call, 1, "min", std::numeric_limits<T>::min());
+    const T high = bound_of(call, 2, "max", std::numeric_limits<T>::max());
+    for (std::int64_t i = 0; i < x.count(); ++i) {
+      y.as<T>()[i] = std::min(std::max(x.as<T>()[i], low), high);
     }
-    return static_cast<float>(float_attribute(call.node, key, none));
-  };
-  run<Unary::clip>(call, bound(1, "min", -std::numeric_limits<float>::infinity()),
-                   bound(2, "max", std::numeric_limits<float>::infinity()));
+  });
 }
 
 // Scale: y = factor x, made by lower() of Gemm's alpha and beta.

@@ -66,6 +66,9 @@ void lower_gemm(const Node& node, const WeightTable& weights, std::vector<Node>&
 Graph lower(const Graph& graph, const WeightTable& weights) {
   Graph out = graph;
   out.nodes.clear();
+  for (ValueSpec& input : out.inputs) {
+    if (is_float(input.dtype)) input.dtype = DType::f32;  // what kernels compute with
+  }
   for (const Node& node : graph.nodes) {
     if (node.op == "Gemm") {
       lower_gemm(node, weights, out.nodes);

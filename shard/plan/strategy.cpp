@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -24,13 +25,26 @@ Strategy parse_tuples(const std::string& text) {
     if (c == ')' && !json.empty() && json.back() == ',') json.pop_back();
     json += c == '(' ? '[' : c == ')' ? ']' : c;
   }
-  try {
-    return nlohmann::json::parse(json).get<Strategy>();
-  } catch (const nlohmann::json::exception&) {
+  auto malformed = [&]() {
     fail(Fault::usage, fmt::format("--strategy: \"{}\" is not of the form ((1,8),(8,1)): one tuple "
-                                   "per input, one number per dimension",
-                                   text));
+                                   "per input, one number per dimension", text));
+  };
+  Strategy strategy;
+  const nlohmann::json tuples = nlohmann::json::parse(json, nullptr, false);
+  if (!tuples.is_array()) malformed();
+  for (const nlohmann::json& tuple : tuples) {
+    if (!tuple.is_array()) malformed();
+    strategy.emplace_back();
+    for (const nlohmann::json& number : tuple) {
+      // A number beyond int64 is parsed as unsigned or as floating-point.
+      const bool fits = number.is_number_integer() &&
+                        (!number.is_number_unsigned() ||
+                         number.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max());
+      if (!fits) malformed();
+      strategy.back().push_back(number.get<std::int64_t>());
+    }
   }
+  return strategy;
 }
 
 std::string legal_values(std::int64_t extent, int ranks) {

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # ranks: none
 """The documentation is true: its transcripts, its script, its links, its lists."""
-import pathlib
 import re
 
 from harness import *
@@ -42,12 +41,12 @@ def the_script_of_the_format_stands_verbatim_and_runs(folder):
 def transcripts_are_what_the_programs_print(folder):
     ran = 0
     for path in PAGES:
-        own = folder / path.stem
+        own = folder / "-".join(path.relative_to(SOURCE).parts)
         own.mkdir()
         (own / "examples").symlink_to(SOURCE / "examples")
         for command, problem in transcripts.differences(path.read_text(), own):
             ran += 1
-            expect(not problem, f"{path.name}: $ {command}: {problem}")
+            expect(not problem, f"{path.relative_to(SOURCE)}: $ {command}: {problem}")
     expect(ran >= 20, f"only {ran} commands were found")
 
 

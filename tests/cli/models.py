@@ -9,6 +9,8 @@ from programs import SOURCE
 
 MODELS = pathlib.Path(os.environ.get("TPINFER_MODELS", SOURCE.parent / "shared/models"))
 
+FASHION_MNIST = pathlib.Path(os.environ.get("DEMO_DATA", "/usr/share/datasets/fashion-mnist"))
+
 
 class Skipped(Exception):
     """Raised by a check that cannot run here; main() counts it."""
@@ -39,6 +41,15 @@ def write_model(path, graph, weights=None, examples=(), **attributes):
             tolerances = {key: example[key] for key in ("rtol", "atol") if key in example}
             for name in example["outputs"]:
                 group[f"outputs/{name}"].attrs.update(tolerances)
+
+
+def fashion_mnist(name):
+    """A file of Debian's dataset-fashion-mnist. Without the package the check is skipped; in CI it
+    fails."""
+    path = FASHION_MNIST / name
+    if not path.exists() and not os.environ.get("CI"):
+        raise Skipped(f"no {path}; install dataset-fashion-mnist")
+    return path
 
 
 def shared_model(relative):

@@ -10,11 +10,11 @@ line "..." stands for any number of lines.
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 from harness import BIN, MPIEXEC, environment
-from models import Skipped
 
 BLOCK = re.compile(r"^<!-- run(?:: needs (\S+))? -->\n+```console\n(.*?)^```$", re.M | re.S)
 LOG = ("tpinfer: ", "tpmodel: ")
@@ -64,7 +64,7 @@ def matches(expected, printed):
 def shims(folder):
     """A folder for PATH: mpirun and python3 are those of the test."""
     folder.mkdir(exist_ok=True)
-    for name, program in {"mpirun": MPIEXEC, "python3": sys.executable}.items():
+    for name, program in {"mpirun": shutil.which(MPIEXEC), "python3": sys.executable}.items():
         (folder / name).write_text(f'#!/bin/sh\nexec "{program}" "$@"\n')
         (folder / name).chmod(0o755)
     return folder
@@ -89,7 +89,8 @@ def differences(text, folder):
     """Runs all marked blocks of a page in order; yields (command, problem), "" when it agrees."""
     for needs, block in blocks(text):
         if needs and not pathlib.Path(needs).exists() and not os.environ.get("CI"):
-            raise Skipped(f"{needs} is not there")
+            print(f"SKIP a transcript: {needs} is not there", flush=True)
+            continue
         for (command, lines), (printed, logged) in zip(block, run_block(block, folder), strict=True):
             wanted_log = [line for line in lines if line.startswith((*LOG, "..."))]
             wanted_out = [line for line in lines if not line.startswith(LOG)]

@@ -1,6 +1,7 @@
 // kernels/base: the one division, boxes, copies between pieces, extents, hashes and texts.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -122,7 +123,7 @@ TEST(CopyCommon, Scalars) {
 
 TEST(Shapes, CountsStridesAndTexts) {
   EXPECT_EQ(element_count({}), 1);
-  EXPECT_EQ(element_count({3, 0, kHuge}), 0);
+  EXPECT_EQ(element_count({3, 0, 5}), 0);
   EXPECT_EQ(byte_count({128, 16}, DType::f32), 8192u);
   EXPECT_EQ(strides_of({2, 3, 4}), (Shape{12, 4, 1}));
   EXPECT_EQ(to_text(Shape{128, 16}), "(128,16)");

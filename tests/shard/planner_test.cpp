@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/kernels/noise.hpp"
@@ -109,22 +110,22 @@ TEST(Planner, EqualsBruteForceOnAllShortChains) {
       int rest = code < 5 ? code : code < 30 ? code - 5 : code - 30;
       std::vector<int> operators;
       for (int i = 0; i < length; ++i, rest /= 5) operators.push_back(rest % 5);
-      compared += compare(operators, ranks, 600);
+      compared += compare(operators, ranks, 300);
     }
   }
-  EXPECT_GT(compared, 3500);
+  EXPECT_GT(compared, 3000);
 }
 
 TEST(Planner, EqualsBruteForceOnLongerChains) {
   int compared = 0;
-  for (std::uint32_t i = 0; i < 160; ++i) {
+  for (std::uint32_t i = 0; i < 100; ++i) {
     std::vector<int> operators;
     for (std::uint32_t j = 0; j < 4 + i % 3; ++j) {
       operators.push_back(static_cast<int>(tpinfer::test::hash(i, j) % 5));
     }
-    compared += compare(operators, 2 + static_cast<int>(i % 3), 3000);
+    compared += compare(operators, 2 + static_cast<int>(i % 3), 1500);
   }
-  EXPECT_GT(compared, 100);
+  EXPECT_GT(compared, 60);
 }
 
 // A value that is used twice, in two layouts: the planner may pay for one reshard and use both.

@@ -36,6 +36,7 @@ TEST(Strategy, Parsing) {
   EXPECT_EQ(to_text(one.at("matmul")), "((1,8),(8,1))");
   for (const char* bad : {"", "matmul", "=((1,1),(1,1))", "m=(1,8),(8,1)", "m=((1,8),(8,1)",
                           "m=((1,8),(8,x))", "m=((1.5,8),(8,1))x", "m=1", "m=((1,8));",
+                          "m=((1.5,8))", "m=((true,8))", "m=((1,9223372036854775808))",
                           "m=((1,99999999999999999999))"}) {
     EXPECT_THROWN(parse_strategies(bad), kUsage, "--strategy: ");
   }
@@ -105,6 +106,7 @@ TEST(Strategy, DemandsOfAGraph) {
             std::vector<int>{1});
   graph.nodes[0].node.strategy = Strategy{{5, 1}, {1, 1}};
   EXPECT_THROWN(demands_of(graph, {}, 5, false), kData, "extent 128 is not divisible by 5");
+  graph.nodes[0].node.strategy.reset();
   EXPECT_THROWN(demands_of(graph, {{"fc9", {{1, 1}, {1, 1}}}}, 1, false), kUsage,
                 "no node or operator is called \"fc9\"; nodes: fc, neg");
 }
