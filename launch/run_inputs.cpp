@@ -129,7 +129,7 @@ class InputRun {
     });
     comm::together(world_, "open output", [&] {
       const bool writes = world_.rank() == 0 || per_rank(o_.output);
-      if (o_.output.empty() || o_.dry_run || !writes) return;
+      if (o_.output.empty() || !writes) return;  // a dry run creates and drops them
       writer_ = shard::create_arrays(with_rank(o_.output, world_.rank()), specs);
     });
     comm::together(world_, "print outputs", [&] {

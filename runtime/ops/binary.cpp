@@ -40,7 +40,7 @@ T combine(Binary f, T a, T b) {
 
 template <typename T>
 void combine_integers(Binary f, const Piece& a, const Piece& b, const Piece& y) {
-  using Wide = std::make_unsigned_t<T>;  // wraps around instead of overflowing
+  using Wide = std::uint64_t;  // wraps around instead of overflowing, also in int's promotions
   for_each_run(a.view.shape, b.view.shape, y.view.shape, [&](const Run& run) {
     const T* x0 = a.view.as<T>() + run.a_at;
     const T* x1 = b.view.as<T>() + run.b_at;
@@ -88,7 +88,8 @@ void run_two(const OpCall& call) {
 }
 
 RuleAnswer any_inputs(const RuleRequest& request) {
-  want_inputs(request, 1, std::numeric_limits<std::size_t>::max());
+  want_inputs(request, std::max<std::size_t>(1, request.present.size()),
+              std::numeric_limits<std::size_t>::max());
   want_arithmetic(request);
   return {broadcast_rule(request), {request.dtypes[0]}};
 }

@@ -48,7 +48,9 @@ RuleAnswer rule(const RuleRequest& request) {
 
 void product(const OpCall& call, const kernels::MatmulProblem& problem, const float* x,
              const float* w, float* out) {
-  if (call.fast) {
+  if (problem.contraction == 0) {
+    std::fill_n(out, problem.m * problem.n, 0.0F);  // an empty sum has no roots
+  } else if (call.fast) {
     kernels::matmul_fast(call.family, problem.m, problem.n, problem.k.size(), x, w, out);
   } else {
     kernels::matmul_roots(call.family, problem, x, w, out);

@@ -27,7 +27,10 @@ RuleAnswer rule(const RuleRequest& request) {
 
 template <typename T>
 T integer_power(T base, std::int64_t exponent) {
-  if (exponent < 0) return base == 1 ? T{1} : T{0};
+  if (exponent < 0) {  // 1 over the power, truncated
+    const bool unit = base == T{1} || (std::is_signed_v<T> && base == T(-1));
+    return !unit ? T{0} : exponent % 2 == 0 ? T{1} : base;
+  }
   std::uint64_t factor = static_cast<std::uint64_t>(base), product = 1;
   for (; exponent > 0; exponent >>= 1) {
     if (exponent & 1) product *= factor;

@@ -25,8 +25,9 @@ std::int64_t clamp_to(std::int64_t index, std::int64_t extent, std::int64_t low,
 
 Cutout cutout(std::int64_t extent, std::int64_t start, std::int64_t end, std::int64_t step) {
   if (step == 0) fail(Fault::data, "a step is 0");
-  if (extent == 0) return {0, step, 0};
+  if (extent == 0) return {0, 1, 0};
   const bool forward = step > 0;
+  step = std::clamp(step, -extent, extent);  // longer ones take one element too; none overflows
   const std::int64_t low = forward ? 0 : -1, high = forward ? extent : extent - 1;
   start = clamp_to(start, extent, 0, high);
   end = clamp_to(end, extent, low, high);

@@ -111,7 +111,7 @@ T bound_of(const OpCall& call, std::size_t input, const char* key, T none) {
     return call.inputs[input].view.as<T>()[0];
   }
   if (!call.node.attributes.contains(key)) return none;
-  return static_cast<T>(float_attribute(call.node, key, 0));
+  return number_as<T>(float_attribute(call.node, key, 0));
 }
 
 void run_clip(const OpCall& call) {

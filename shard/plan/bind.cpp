@@ -32,11 +32,6 @@ class Builder {
   Builder(const WeightTable& weights, const RuleTable& rules) : weights_(weights), rules_(rules) {}
 
   void add_input(const ValueSpec& value, const Symbols& symbols) {
-    if (is_float(value.dtype) && value.dtype != DType::f32) {
-      fail(Fault::data, fmt::format("input {}: {}; declare float32: files of other float types are "
-                                    "converted as they are read",
-                                    value.name, name_of(value.dtype)));
-    }
     graph.inputs.push_back(value.name);
     graph.tensors[value.name] = {value.name, value.dtype, bind_shape(value, symbols), {}};
   }

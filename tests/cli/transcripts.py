@@ -58,7 +58,8 @@ def matches(expected, printed):
     """Whether printed lines are the expected ones, "..." standing for any."""
     parts = [r"(?:.*\n)*?" if line == "..." else re.escape(normal(line)) + r"\n"
              for line in expected]
-    return re.fullmatch("".join(parts), "".join(normal(line) + "\n" for line in printed)) is not None
+    text = "".join(normal(line) + "\n" for line in printed)
+    return re.fullmatch("".join(parts), text) is not None
 
 
 def shims(folder):
@@ -91,7 +92,8 @@ def differences(text, folder):
         if needs and not pathlib.Path(needs).exists() and not os.environ.get("CI"):
             print(f"SKIP a transcript: {needs} is not there", flush=True)
             continue
-        for (command, lines), (printed, logged) in zip(block, run_block(block, folder), strict=True):
+        results = run_block(block, folder)
+        for (command, lines), (printed, logged) in zip(block, results, strict=True):
             wanted_log = [line for line in lines if line.startswith((*LOG, "..."))]
             wanted_out = [line for line in lines if not line.startswith(LOG)]
             problem = ""

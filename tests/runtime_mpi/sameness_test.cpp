@@ -1,0 +1,174 @@
+// The promise: whatever the ranks, the mesh and what is cut, the output has the bits of one rank,
+// and every rank reads its own boxes only.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "comm/single.hpp"
+#include "comm/texts.hpp"
+#include "shard/plan/plan_text.hpp"
+#include "tests/comm/world.hpp"
+#include "tests/runtime/random_model.hpp"
+
+namespace tpinfer::runtime {
+namespace {
+
+using comm::world;
+using test::hash;
+
+// A random network's file, written by rank 0 and seen by all; gone with the object.
+class SharedModel {
+ public:
+  SharedModel(std::uint32_t seed, int layers, bool exact) : network_(seed, layers, exact) {
+    path_ = comm::broadcast_text(world(), test::scratch_path(testing::TempDir(), seed), 0);
+    if (world().rank() == 0) network_.write(path_);
+    world().barrier();
+    model_ = std::make_unique<Model>(shard::scan_model(path_));
+  }
+  ~SharedModel() {
+    world().barrier();
+    if (world().rank() == 0) std::remove(path_.c_str());
+  }
+
+  Model& model() { return *model_; }
+  std::int64_t width() const { return network_.input_width(); }
+
+  // What one rank computes, alone and without MPI.
+  std::string reference(std::int64_t batch, const std::vector<float>& x) {
+    const auto alone = comm::single_rank();
+    const shard::BoundGraph graph = test::bind(*model_, batch);
+    Engine engine(graph, shard::make_plan(graph, 1, {}), *alone, {});
+    engine.allocate();
+    engine.load(model_->file(), {});
+    return test::run(engine, x);
+  }
+
+ private:
+  test::RandomNetwork network_;
+  std::string path_;
+  std::unique_ptr<Model> model_;
+};
+
+struct Case {
+  std::int64_t batch = 5;
+  std::vector<std::int64_t> rebinds = {};
+  bool fast = false;
+};
+
+// Runs a plan on all ranks and compares with one rank.
+void expect_same(SharedModel& shared, const shard::BoundGraph& graph, const shard::Plan& plan,
+                 const Case& c, const std::string& what) {
+  const auto x = c.fast ? tpinfer::test::integers(7, c.batch * shared.width(), 3)
+                        : tpinfer::test::noise(7, c.batch * shared.width());
+  const std::string expected = shared.reference(c.batch, x);
+  Engine engine(graph, plan, world(), {kernels::Family::eigen, c.fast});
+  engine.allocate();
+  const std::size_t before = shared.model().file().bytes_read();
+  engine.load(shared.model().file(), {});
+  EXPECT_EQ(shared.model().file().bytes_read() - before,
+            shard::weight_bytes(plan, world().rank()))
+      << what;
+  const std::string got = test::run(engine, x);
+  EXPECT_TRUE(got == expected) << what << "\n" << shard::describe_plan(graph, plan);
+  EXPECT_TRUE(test::run(engine, x) == expected) << what << ", the second run";
+  for (std::int64_t rows : c.rebinds) {
+    engine.rebind(test::bind(shared.model(), rows));
+    const std::string part = test::run(engine, x);
+    EXPECT_EQ(part.size(), expected.size() / static_cast<std::size_t>(c.batch) *
+                               static_cast<std::size_t>(rows));
+    EXPECT_TRUE(part == expected.substr(0, part.size()))
+        << what << ", " << rows << " rows\n" << shard::describe_plan(engine.graph(), engine.plan());
+  }
+}
+
+std::string name_of_network(std::uint32_t seed) { return "network " + std::to_string(seed); }
+
+TEST(Sameness, DefaultAndFastestPlans) {
+  for (std::uint32_t seed = 1000; seed < 1012; ++seed) {
+    SharedModel shared(seed, 2 + static_cast<int>(seed % 5), false);
+    const shard::BoundGraph graph = test::bind(shared.model(), 5);
+    for (bool fastest : {false, true}) {
+      const shard::Plan plan = shard::make_plan(graph, world().size(), {{}, false, fastest, {}});
+      expect_same(shared, graph, plan, {5, {1, 2, 5}, false}, name_of_network(seed));
+    }
+  }
+}
+
+// Every strategy of a product on this many ranks: m, k and n cut by all triples that fit.
+TEST(Sameness, AllStrategies) {
+  const std::int64_t ranks = world().size();
+  SharedModel shared(2000, 4, false);
+  const shard::BoundGraph graph = test::bind(shared.model(), 5);
+  int tried = 0;
+  for (std::int64_t m = 1; m <= ranks; ++m) {
+    for (std::int64_t k = 1; k <= ranks; ++k) {
+      for (std::int64_t n = 1; n <= ranks; ++n) {
+        if (ranks % (m * k * n) != 0) continue;
+        shard::PlanOptions options;
+        options.uneven = true;
+        options.strategies = {{"MatMul", {{m, k}, {k, n}}}};
+        const shard::Plan plan = shard::make_plan(graph, world().size(), options);
+        const std::string what = shard::to_text(options.strategies.begin()->second);
+        expect_same(shared, graph, plan, {5, {1}, false}, what);
+        ++tried;
+      }
+    }
+  }
+  EXPECT_GE(tried, 1);
+}
+
+std::vector<shard::Mesh> meshes_of(int ranks) {
+  std::vector<shard::Mesh> meshes{{{{"tp", ranks}}}};
+  for (int a = 2; a < ranks; ++a) {
+    if (ranks % a == 0) meshes.push_back({{{"a", a}, {"b", ranks / a}}});
+  }
+  if (ranks == 8) meshes.push_back({{{"a", 2}, {"b", 2}, {"c", 2}}});
+  return meshes;
+}
+
+// Any legal decision for any node, drawn at random: all kinds of reshards and sums come up.
+TEST(Sameness, RandomDecisions) {
+  for (std::uint32_t seed = 3000; seed < 3010; ++seed) {
+    SharedModel shared(seed, 2 + static_cast<int>(seed % 5), false);
+    const shard::BoundGraph graph = test::bind(shared.model(), 5);
+    std::uint32_t drawn = 0;
+    for (const shard::Mesh& mesh : meshes_of(world().size())) {
+      for (int repetition = 0; repetition < 2; ++repetition) {
+        std::vector<shard::Decision> decisions;
+        for (const shard::BoundNode& node : graph.nodes) {
+          const auto all = shard::candidates_of(graph, node, mesh, true);
+          decisions.push_back(all[hash(seed, ++drawn) % all.size()]);
+        }
+        const shard::Plan plan = shard::lay_out(graph, mesh, std::move(decisions));
+        expect_same(shared, graph, plan, {5, {1, 3}, false},
+                    name_of_network(seed) + " on " + to_text(mesh));
+      }
+    }
+  }
+}
+
+// --fast adds in another order; where sums are exact it must give the same numbers.
+TEST(Sameness, FastSumsAreSums) {
+  for (std::uint32_t seed = 4000; seed < 4006; ++seed) {
+    SharedModel shared(seed, 3, true);
+    const shard::BoundGraph graph = test::bind(shared.model(), 5);
+    for (const shard::Mesh& mesh : meshes_of(world().size())) {
+      std::vector<shard::Decision> decisions;
+      std::uint32_t drawn = 0;
+      for (const shard::BoundNode& node : graph.nodes) {
+        const auto all = shard::candidates_of(graph, node, mesh, true);
+        decisions.push_back(all[hash(seed, ++drawn) % all.size()]);
+      }
+      const shard::Plan plan = shard::lay_out(graph, mesh, std::move(decisions));
+      expect_same(shared, graph, plan, {5, {}, true},
+                  name_of_network(seed) + " on " + to_text(mesh));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tpinfer::runtime
