@@ -1,11 +1,16 @@
 """Statistics of per-round ratios, and the table that scripts/bench prints."""
 import statistics
 
-MOST_SPREAD = 0.25  # of a roof's middle half: beyond it the machine was not ours
+MOST_SPREAD = 0.25  # of the rounds' middle half: beyond it the machine was not ours
 
 
 def quartiles(values):
     return statistics.quantiles(values, n=4, method="inclusive")
+
+
+def spread(values):
+    lower, median, upper = quartiles(values)
+    return (upper - lower) / median
 
 
 def statistics_of(row):
@@ -13,12 +18,11 @@ def statistics_of(row):
     lower, median, upper = quartiles(row["ratios"])
     return {"what": row["what"], "against": row["against"], "size": row["size"], "median": median,
             "minimum": min(row["ratios"]), "lower_quartile": lower, "upper_quartile": upper,
-            "rounds": len(row["ratios"]), "ratios": row["ratios"]}
+            "spread": spread(row["ratios"]), "rounds": len(row["ratios"]), "ratios": row["ratios"]}
 
 
 def spread_of(roof):
-    lower, median, upper = quartiles(roof["seconds"])
-    return {"name": roof["name"], "size": roof["size"], "spread": (upper - lower) / median}
+    return {"name": roof["name"], "size": roof["size"], "spread": spread(roof["seconds"])}
 
 
 def text_of(rows):

@@ -175,20 +175,19 @@ void Engine::rebind(shard::BoundGraph graph) {
   State& s = *state_;
   shard::Plan plan =
       shard::lay_out(graph, s.plan.mesh, shard::carry_over(s.graph, s.plan.decisions, graph));
-  const std::vector<int> weights = s.plan.weights;
-  std::vector<Place> before = s.program.places;
+  // Equal layouts in equal order are equal places; asked of the plans, all ranks answer alike.
+  bool same = plan.weights.size() == s.plan.weights.size();
+  for (std::size_t i = 0; same && i < plan.weights.size(); ++i) {
+    const shard::Value& before = s.plan.values[static_cast<std::size_t>(s.plan.weights[i])];
+    const shard::Value& after = plan.values[static_cast<std::size_t>(plan.weights[i])];
+    same = before.tensor == after.tensor && before.layout == after.layout;
+  }
+  if (!same)
+    fail(Fault::internal, "another batch size moves the weights; run without --batch-size");
   s.graph = std::move(graph);
   s.plan = std::move(plan);
   s.make_groups();
   s.prepare();
-  bool same = weights.size() == s.plan.weights.size();
-  for (std::size_t i = 0; same && i < weights.size(); ++i) {
-    const Place& old_place = before[static_cast<std::size_t>(weights[i])];
-    const Place& place = s.program.places[static_cast<std::size_t>(s.plan.weights[i])];
-    same = old_place.offset == place.offset && old_place.box == place.box;
-  }
-  if (!same)
-    fail(Fault::internal, "another batch size moves the weights; run without --batch-size");
 }
 
 View Engine::input(std::size_t i) const { return state_->piece(state_->plan.inputs[i]).view; }

@@ -47,7 +47,8 @@ class Engine {
   // Calls `body` with every loaded weight of this rank: its name and its part.
   void for_each_weight(const std::function<void(const std::string&, const View&)>& body) const;
 
-  // The same decisions on other extents (the last, shorter batch); weights stay. Local.
+  // The same decisions on other extents (the last, shorter batch); weights stay. Collective, as new
+  // collectives may need new sub-groups.
   void rebind(shard::BoundGraph graph);
 
   // Where input `i` of the graph is to be written before each run(): whole, dense.

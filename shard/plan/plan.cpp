@@ -73,10 +73,10 @@ std::vector<Decision> carry_over(const BoundGraph& from, const std::vector<Decis
     const std::vector<Factor>& factors = to.nodes[n].rule.factors;
     carried[n].cuts.clear();
     for (Cut c : decisions[n].cuts) {
-      const std::string& name = old_factors[static_cast<std::size_t>(c.factor)].name;
+      const Factor& old = old_factors[static_cast<std::size_t>(c.factor)];
       const auto same = std::find_if(factors.begin(), factors.end(),
-                                     [&](const Factor& f) { return f.name == name; });
-      if (same == factors.end() || !same->cuttable) continue;
+                                     [&](const Factor& f) { return f.name == old.name; });
+      if (same == factors.end() || (old.cuttable && !same->cuttable)) continue;
       c.factor = static_cast<int>(same - factors.begin());
       carried[n].cuts.push_back(std::move(c));
     }

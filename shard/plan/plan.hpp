@@ -61,7 +61,7 @@ std::string_view name_of(PlanStep::Kind kind);
 Plan lay_out(const BoundGraph& graph, const Mesh& mesh, std::vector<Decision> decisions);
 
 // The decisions of a plan for the same graph on other extents. Factors are matched by name; a cut
-// of a factor that cannot be cut there (a batch of one row) is dropped.
+// of a factor that can no longer be cut (a batch of one row) is dropped.
 std::vector<Decision> carry_over(const BoundGraph& from, const std::vector<Decision>& decisions,
                                  const BoundGraph& to);
 

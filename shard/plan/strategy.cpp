@@ -27,7 +27,8 @@ Strategy parse_tuples(const std::string& text) {
   }
   auto malformed = [&]() {
     fail(Fault::usage, fmt::format("--strategy: \"{}\" is not of the form ((1,8),(8,1)): one tuple "
-                                   "per input, one number per dimension", text));
+                                   "per input, one number per dimension",
+                                   text));
   };
   Strategy strategy;
   const nlohmann::json tuples = nlohmann::json::parse(json, nullptr, false);

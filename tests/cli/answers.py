@@ -5,7 +5,8 @@ import re
 
 import numpy as np
 
-_OUTPUT = re.compile(r"^tpinfer: output (\S+) sha256 ([0-9a-f]{64}) equal on (\d+)/(\d+) ranks$", re.M)
+_OUTPUT = re.compile(r"^tpinfer: output (\S+) sha256 ([0-9a-f]{64}) equal on (\d+)/(\d+) ranks$",
+                     re.M)
 _HEAD = re.compile(r"^tensor's name is:(\S+) data size is:(\d+) tensor elements num is:(\d+)\n"
                    r"output data is: (.*)$", re.M)
 
@@ -47,8 +48,8 @@ def graph(inputs, outputs, *nodes):
     """inputs: {name: shape} or {name: (dtype, shape)}; outputs: names with blanks between."""
     values = []
     for name, spec in inputs.items():
-        dtype, shape = spec if isinstance(spec[0], str) and isinstance(spec[1], (list, tuple)) else (
-            "float32", spec)
+        typed = len(spec) == 2 and isinstance(spec[1], list)
+        dtype, shape = spec if typed else ("float32", spec)
         values.append({"name": name, "dtype": dtype, "shape": list(shape)})
     return {"inputs": values, "outputs": outputs.split(), "nodes": list(nodes)}
 

@@ -32,7 +32,8 @@ def store(path, weights, **options):
 def ranks_of(folder, model, *more):
     """What each rank reported, and the outputs' hashes."""
     np.save(folder / "x.npy", np.random.default_rng(6).standard_normal((5, 64)).astype(np.float32))
-    result = run(["--model", model, "--input", folder / "x.npy", "--report", folder / "r.json", *more])
+    result = run(["--model", model, "--input", folder / "x.npy", "--report", folder / "r.json",
+                  *more])
     return report(folder / "r.json")["rank"], hashes(result)
 
 
@@ -40,8 +41,8 @@ def ranks_of(folder, model, *more):
 def the_plan_said_so_before(folder):
     store(folder / "m.h5", mlp_weights())
     for more in ([], ["--plan", "fastest"], ["--uneven", "--strategy", f"h=((1,{NP}),({NP},1))"]):
-        planned = run(["plan", folder / "m.h5", "-n", NP, "--set", "batch=5", "--json", *more], np=0,
-                      program="tpmodel")
+        planned = run(["plan", folder / "m.h5", "-n", NP, "--set", "batch=5", "--json", *more],
+                      np=0, program="tpmodel")
         planned = [rank["weight_bytes"] for rank in json.loads(planned.stdout)["rank"]]
         ranks, _ = ranks_of(folder, folder / "m.h5", *more)
         equal([rank["weight_bytes_read"] for rank in ranks], planned, f"bytes read with {more}")
@@ -71,7 +72,8 @@ def every_way_to_store_a_weight(folder):
     half = {name: array.astype(np.float16) for name, array in weights.items()}
     store(folder / "half.h5", half)
     store(folder / "m.h5", {name: array.astype(np.float32) for name, array in half.items()})
-    brain = {name: (array.view(np.uint32) >> 16).astype(np.uint16) for name, array in weights.items()}
+    brain = {name: (array.view(np.uint32) >> 16).astype(np.uint16)
+             for name, array in weights.items()}
     store(folder / "brain.h5", brain)
     with h5py.File(folder / "brain.h5", "r+") as file:
         for name in brain:

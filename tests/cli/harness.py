@@ -114,7 +114,7 @@ def _run_check(function):
 
 def main():
     """Runs all checks, or those named on the command line; prints "N passed, M failed"; exits with
-    1 if anything failed or nothing was expected, with 77 if all that was wanted had to be skipped."""
+    1 if anything failed or nothing was expected, with 77 if all that was wanted was skipped."""
     for function in _checks:
         if not sys.argv[1:] or function.__name__ in sys.argv[1:]:
             _run_check(function)

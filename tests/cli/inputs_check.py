@@ -69,7 +69,8 @@ def every_format(folder):
     (folder / "x-idx2-float.gz").write_bytes(gzip.compress(idx(X)))
     (folder / "x.npy.gz").write_bytes(gzip.compress((folder / "x.npy").read_bytes()))
     for source in ("x.npy", "double.npy", "half.npy", "x.npz", "x.npz:x", "small.npz", "x.h5",
-                   "x.h5:/deep/data", "x.h5:/packed", "x-idx2-float", "x-idx2-float.gz", "x.npy.gz"):
+                   "x.h5:/deep/data", "x.h5:/packed", "x-idx2-float", "x-idx2-float.gz",
+                   "x.npy.gz"):
         result = run(["--model", m, "--input", f"x={folder}/{source}"])
         equal(hashes(result), {"y": Y}, source)
         notes = [line for line in tpinfer_lines(result.stderr) if "note: input x" in line]

@@ -31,7 +31,7 @@ def halves_of_the_pipeline(folder):
     for more in [[]] + [["--strategy", f"matmul={s}"] for s in strategies()]:
         result = run(["--model", folder / "m.h5", *more])
         equal(hashes(result), wanted, f"hashes with {more}")
-        equal(printed(result), {name: (8192, 2048, [value] * 10) for name, value in ANSWERS.items()},
+        equal(printed(result), {name: (8192, 2048, [v] * 10) for name, v in ANSWERS.items()},
               f"values with {more}")
 
 
@@ -195,7 +195,8 @@ def strategies_that_are_refused(folder):
     weights = {"w": filled(0.5, 784, 128)}
     write_model(folder / "batch1.h5", lenet, weights)
     wanted = ("layer1", "extent 1", "2")
-    refused(run(["--model", folder / "batch1.h5", "--strategy", "layer1=((2,1),(1,2))"]), 64, *wanted)
+    refused(run(["--model", folder / "batch1.h5", "--strategy", "layer1=((2,1),(1,2))"]), 64,
+            *wanted)
     lenet["nodes"][1]["strategy"] = [[2, 1], [1, 2]]
     write_model(folder / "in_file.h5", lenet, weights)
     refused(run(["--model", folder / "in_file.h5"]), 65, *wanted)

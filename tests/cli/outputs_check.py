@@ -121,8 +121,8 @@ def numbers_look_as_numpy_prints_them(folder):
     np.save(folder / "x.npy", values)
     write_model(folder / "m.h5", graph({"x": [10]}, "y", node("Identity", "x", "y")))
     result = run(["--model", folder / "m.h5", "-i", folder / "x.npy", "-o", folder / "y.json"])
-    equal(result.stdout.splitlines()[-1], "output data is: " + "".join(str(v) + " " for v in values),
-          "stdout")
+    equal(result.stdout.splitlines()[-1],
+          "output data is: " + "".join(str(v) + " " for v in values), "stdout")
     data = json.loads((folder / "y.json").read_text())["outputs"]["y"]["data"]
     equal(np.array(data, np.float32).tobytes(), values.tobytes(), "JSON")
 

@@ -37,19 +37,21 @@ def environment(extra=None):
     return result
 
 
-def command(args, np=None, program="tpinfer", launcher=()):
+def command(args, np=None, program="tpinfer", launcher=(), prefix=()):
     """The command line of `program` on np ranks, with more arguments for the launcher if need be,
-    such as ("-x", "LD_PRELOAD=..."). np=0 starts the program without a launcher."""
+    such as ("-x", "LD_PRELOAD=..."), and a command in front that starts it all. np=0 starts the
+    program without a launcher."""
     np = NP if np is None else np
     front = [MPIEXEC, *launcher, "-n", str(np), "--oversubscribe", "--bind-to", "none"]
-    return [*(front if np > 0 else []), str(BIN / program), *map(str, args)]
+    return [*prefix, *(front if np > 0 else []), str(BIN / program), *map(str, args)]
 
 
-def start(args, np=None, env=None, program="tpinfer", launcher=(), **options):
+def start(args, np=None, env=None, program="tpinfer", launcher=(), prefix=(), **options):
     """A running program (subprocess.Popen), for checks that disturb it; end it with finish()."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
                **options}
-    return subprocess.Popen(command(args, np, program, launcher), env=environment(env), **options)
+    return subprocess.Popen(command(args, np, program, launcher, prefix), env=environment(env),
+                            **options)
 
 
 def finish(process, timeout=60, started=None):
@@ -68,10 +70,10 @@ def finish(process, timeout=60, started=None):
     return Result(status, *text, time.monotonic() - started)
 
 
-def run(args, np=None, env=None, timeout=60, program="tpinfer", launcher=(), **options):
+def run(args, np=None, env=None, timeout=60, program="tpinfer", launcher=(), prefix=(), **options):
     """Runs a program to its end: Result(status, stdout, stderr, seconds)."""
     started = time.monotonic()
-    return finish(start(args, np, env, program, launcher, **options), timeout, started)
+    return finish(start(args, np, env, program, launcher, prefix, **options), timeout, started)
 
 
 def tpinfer_lines(stderr):

@@ -132,7 +132,9 @@ TEST(Shapes, CountsStridesAndTexts) {
 }
 
 TEST(Shapes, RefusesWhatDoesNotFit) {
-  EXPECT_NE(data_fault([] { element_count({std::int64_t{1} << 32, std::int64_t{1} << 31}); }),
+  EXPECT_NE(data_fault([] {
+              element_count({std::int64_t{1} << 32, std::int64_t{1} << 31});
+            }),
             "nothing was thrown");
   EXPECT_NE(data_fault([] { element_count({2, -1}); }), "nothing was thrown");
   EXPECT_NE(data_fault([] { byte_count({std::int64_t{1} << 61}, DType::f32); }),
@@ -153,8 +155,7 @@ TEST(Shapes, BroadcastAsNumPy) {
 TEST(Sha256, KnownAnswers) {
   EXPECT_EQ(sha256_hex("abc", 3),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(sha256_hex("", 0),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_hex("", 0), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   const std::string text(5'000'000, 'a');
   Sha256 pieces;
   pieces.update(text.data(), 1);
@@ -166,12 +167,24 @@ TEST(Sha256, KnownAnswers) {
 // As numpy 1.24 prints these float32 scalars: str(np.float32(x)).
 TEST(Text, NumbersAsNumPyPrintsThem) {
   const std::pair<float, const char*> cases[] = {
-      {-48.0F, "-48.0"},     {0.0F, "0.0"},       {-0.0F, "-0.0"},
-      {1456.0F, "1456.0"},   {1e-5F, "1e-05"},    {1e-4F, "1e-04"},
-      {0.00012F, "0.00012"}, {0.1F, "0.1"},       {16777216.0F, "16777216.0"},
-      {1.5F, "1.5"},         {1e10F, "10000000000.0"}, {1.2e16F, "1.2e+16"},
-      {1e16F, "1e+16"},      {3.4028235e38F, "3.4028235e+38"}, {1e-45F, "1e-45"},
-      {0.33333334F, "0.33333334"}, {-72960.0F, "-72960.0"}, {123456.79F, "123456.79"},
+      {-48.0F, "-48.0"},
+      {0.0F, "0.0"},
+      {-0.0F, "-0.0"},
+      {1456.0F, "1456.0"},
+      {1e-5F, "1e-05"},
+      {1e-4F, "1e-04"},
+      {0.00012F, "0.00012"},
+      {0.1F, "0.1"},
+      {16777216.0F, "16777216.0"},
+      {1.5F, "1.5"},
+      {1e10F, "10000000000.0"},
+      {1.2e16F, "1.2e+16"},
+      {1e16F, "1e+16"},
+      {3.4028235e38F, "3.4028235e+38"},
+      {1e-45F, "1e-45"},
+      {0.33333334F, "0.33333334"},
+      {-72960.0F, "-72960.0"},
+      {123456.79F, "123456.79"},
   };
   for (const auto& [value, text] : cases) EXPECT_EQ(number_text(value), text);
   EXPECT_EQ(number_text(std::nanf("")), "nan");

@@ -134,8 +134,7 @@ inline Piece whole(const Array& array) {
   return {array.view(), whole_box(array.shape), array.shape};
 }
 
-inline std::vector<Array> run(const Call& call,
-                              kernels::Family family = kernels::Family::eigen) {
+inline std::vector<Array> run(const Call& call, kernels::Family family = kernels::Family::eigen) {
   const BoundCall bound = bind(call);
   std::vector<Array> outputs;
   std::vector<Piece> in, out;
@@ -161,8 +160,8 @@ inline std::string refusal(const Call& call) {
 
 }  // namespace tpinfer::runtime::test
 
-#define EXPECT_REFUSED(call, part)                                       \
-  do {                                                                   \
-    const std::string text_ = ::tpinfer::runtime::test::refusal(call);   \
-    EXPECT_NE(text_.find(part), text_.npos) << "got: " << text_;         \
+#define EXPECT_REFUSED(call, part)                                     \
+  do {                                                                 \
+    const std::string text_ = ::tpinfer::runtime::test::refusal(call); \
+    EXPECT_NE(text_.find(part), text_.npos) << "got: " << text_;       \
   } while (false)

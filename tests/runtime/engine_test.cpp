@@ -21,10 +21,12 @@ namespace {
 // A model file that goes with the test.
 class TemporaryModel {
  public:
-  TemporaryModel(std::uint32_t number, const shard::ModelContents& contents) : TemporaryModel(number) {
+  TemporaryModel(std::uint32_t number, const shard::ModelContents& contents)
+      : TemporaryModel(number) {
     shard::write_model(path, contents);
   }
-  TemporaryModel(std::uint32_t number, const test::RandomNetwork& network) : TemporaryModel(number) {
+  TemporaryModel(std::uint32_t number, const test::RandomNetwork& network)
+      : TemporaryModel(number) {
     network.write(path);
   }
   TemporaryModel(const TemporaryModel&) = delete;
@@ -40,8 +42,8 @@ class TemporaryModel {
 
 shard::Node node(std::string op, std::vector<std::string> inputs, std::string output,
                  shard::Attributes attributes = {}) {
-  return {output + "." + op, std::move(op), std::move(inputs), {std::move(output)},
-          std::move(attributes), {}};
+  return {output + "." + op,   std::move(op),         std::move(inputs),
+          {std::move(output)}, std::move(attributes), {}};
 }
 
 // The acceptance cases' network: w = 16i+j (96,16), y = -(x w), in a graph of one batch symbol.
@@ -57,8 +59,7 @@ shard::ModelContents matmul_neg() {
 
 std::unique_ptr<Engine> ready(Model& model, const shard::BoundGraph& graph,
                               comm::Communicator& world, const EngineOptions& options = {}) {
-  auto engine =
-      std::make_unique<Engine>(graph, shard::make_plan(graph, 1, {}), world, options);
+  auto engine = std::make_unique<Engine>(graph, shard::make_plan(graph, 1, {}), world, options);
   engine->allocate();
   engine->load(model.file(), {});
   return engine;

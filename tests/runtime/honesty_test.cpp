@@ -95,8 +95,7 @@ RankRun run_rank(const Call& call, const BoundCall& bound, const std::vector<Cut
 }
 
 // All ranks' roots of output `o`, added along the tree.
-std::vector<std::byte> add_roots(const std::vector<RankRun>& ranks, std::size_t o,
-                                 const Box& box) {
+std::vector<std::byte> add_roots(const std::vector<RankRun>& ranks, std::size_t o, const Box& box) {
   std::vector<Range> roots;
   std::vector<const float*> values;
   const std::int64_t count = element_count(box.extent);
@@ -136,8 +135,8 @@ void check_cuts(const Call& call, const BoundCall& bound, const std::vector<Arra
         bytes = add_roots(group, o, mine.boxes[o]);
       }
       // A rank's part is that part of the whole, also where several ranks hold the same.
-      EXPECT_EQ(bytes, part_of(expected[o], mine.boxes[o]).bytes) << "output " << o << " of rank "
-                                                                  << rank;
+      EXPECT_EQ(bytes, part_of(expected[o], mine.boxes[o]).bytes)
+          << "output " << o << " of rank " << rank;
       Array part{bound.dtypes[o], mine.boxes[o].extent, std::move(bytes), true, false};
       copy_common({part.view(), mine.boxes[o], bound.shapes[o]},
                   {joined.view(), whole_box(bound.shapes[o]), bound.shapes[o]});

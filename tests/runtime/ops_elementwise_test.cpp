@@ -23,9 +23,7 @@ Array unary(const std::string& op, const Array& x, shard::Attributes attributes 
   return run({op, {x}, std::move(attributes)})[0];
 }
 
-Array binary(const std::string& op, const Array& a, const Array& b) {
-  return run({op, {a, b}})[0];
-}
+Array binary(const std::string& op, const Array& a, const Array& b) { return run({op, {a, b}})[0]; }
 
 TEST(Elementwise, ExactFunctions) {
   const Array x = f32({5}, {-2, -0.0F, 0, 3, -kInf});
@@ -51,9 +49,11 @@ TEST(Elementwise, FunctionsAgainstDouble) {
   expect(unary("Erf", x), [](double v) { return std::erf(v); });
   expect(unary("Tanh", x), [](double v) { return std::tanh(v); });
   expect(unary("Sigmoid", x), [](double v) { return 1 / (1 + std::exp(-v)); });
-  expect(unary("Elu", x), [](double v) { return v < 0 ? std::expm1(v) : v; }, 64);
-  expect(unary("Elu", x, {{"alpha", 0.5}}),
-         [](double v) { return v < 0 ? 0.5 * std::expm1(v) : v; }, 64);
+  expect(
+      unary("Elu", x), [](double v) { return v < 0 ? std::expm1(v) : v; }, 64);
+  expect(
+      unary("Elu", x, {{"alpha", 0.5}}), [](double v) { return v < 0 ? 0.5 * std::expm1(v) : v; },
+      64);
   expect_close(unary("Log", f32({3}, {0.5F, 1, 20})), {3}, {std::log(0.5), 0, std::log(20.0)});
   expect_f32(unary("Log", f32({2}, {0, -1})), {2}, {-kInf, kNaN});
 }
@@ -84,7 +84,8 @@ TEST(Elementwise, Integers) {
   expect_array<std::uint8_t>(unary("Neg", u8({2}, {3, 0})), DType::u8, {2}, {253, 0});
   expect_array<std::uint8_t>(unary("Abs", u8({1}, {200})), DType::u8, {1}, {200});
   EXPECT_REFUSED((Call{"Neg", {booleans({1}, {1})}}), "does not compute with bool");
-  EXPECT_REFUSED((Call{"Exp", {i64({1}, {3})}}), "input 0 is int64, the operator computes in float");
+  EXPECT_REFUSED((Call{"Exp", {i64({1}, {3})}}),
+                 "input 0 is int64, the operator computes in float");
   EXPECT_REFUSED((Call{"Relu", {}}), "0 inputs given, 1 wanted");
   EXPECT_REFUSED((Call{"Relu", {f32({1}, {1}), f32({1}, {1})}}), "2 inputs given, 1 wanted");
   EXPECT_REFUSED((Call{"Relu", {left_out()}}), "input 0 is missing");
@@ -117,9 +118,9 @@ TEST(Elementwise, IntegerArithmetic) {
   expect_array<std::int8_t>(binary("Max", i8({2}, {-3, 100}), i8({2}, {5, -100})), DType::i8, {2},
                             {5, 100});
   const std::vector<std::uint16_t> most{65535};
-  expect_array<std::uint16_t>(binary("Mul", array_of(DType::u16, {1}, most),
-                                     array_of(DType::u16, {1}, most)),
-                              DType::u16, {1}, {1});
+  expect_array<std::uint16_t>(
+      binary("Mul", array_of(DType::u16, {1}, most), array_of(DType::u16, {1}, most)), DType::u16,
+      {1}, {1});
   EXPECT_REFUSED((Call{"Add", {f32({1}, {2}), i64({1}, {3})}}),
                  "input 0 is float32 and input 1 is int64; put a Cast between");
   EXPECT_REFUSED((Call{"Add", {booleans({1}, {1}), booleans({1}, {1})}}),
@@ -131,11 +132,10 @@ TEST(Elementwise, IntegerArithmetic) {
 TEST(Elementwise, PowerOfMixedTypes) {
   expect_i64(binary("Pow", i64({6}, {2, -3, 7, 2, 1, -1}), i64({6}, {10, 3, 0, -1, -5, -3})), {6},
              {1024, -27, 1, 0, 1, -1});
-  expect_i64(binary("Pow", i64({2}, {2, 3}), i64({1}, {64})), {2},
-             {0, kThreeTo64});
+  expect_i64(binary("Pow", i64({2}, {2, 3}), i64({1}, {64})), {2}, {0, kThreeTo64});
   expect_f32(binary("Pow", f32({2}, {1.5F, -2}), i64({}, {3})), {2}, {3.375F, -8});
-  expect_array<std::int32_t>(binary("Pow", i32({2}, {9, 4}), f32({2}, {0.5F, -1})), DType::i32,
-                             {2}, {3, 0});
+  expect_array<std::int32_t>(binary("Pow", i32({2}, {9, 4}), f32({2}, {0.5F, -1})), DType::i32, {2},
+                             {3, 0});
   EXPECT_REFUSED((Call{"Pow", {f32({1}, {2}), booleans({1}, {1})}}), "does not compute with bool");
 }
 
@@ -159,18 +159,22 @@ TEST(Elementwise, ClipWithMissingBounds) {
   expect_f32(run({"Clip", {x, left_out(), high}})[0], {4}, {-5, -0.5F, 0.5F, 1});
   expect_f32(run({"Clip", {x}})[0], {4}, {-5, -0.5F, 0.5F, 5});
   expect_f32(run({"Clip", {x}, {{"min", 0.0}, {"max", std::int64_t{2}}}})[0], {4}, {0, 0, 0.5F, 2});
-  EXPECT_REFUSED((Call{"Clip", {x, f32({2}, {0, 1})}}), "bound 1 has shape (2,), a scalar is wanted");
-  expect_i64(run({"Clip", {i64({3}, {-9, 0, 9}), i64({}, {-1}), i64({}, {2})}})[0], {3}, {-1, 0, 2});
+  EXPECT_REFUSED((Call{"Clip", {x, f32({2}, {0, 1})}}),
+                 "bound 1 has shape (2,), a scalar is wanted");
+  expect_i64(run({"Clip", {i64({3}, {-9, 0, 9}), i64({}, {-1}), i64({}, {2})}})[0], {3},
+             {-1, 0, 2});
   // A bound that the type cannot hold does not bind.
-  expect_array<std::uint8_t>(
-      run({"Clip", {u8({2}, {0, 255})}, {{"min", -5.0}, {"max", 1e9}}})[0], DType::u8, {2}, {0, 255});
+  expect_array<std::uint8_t>(run({"Clip", {u8({2}, {0, 255})}, {{"min", -5.0}, {"max", 1e9}}})[0],
+                             DType::u8, {2}, {0, 255});
   EXPECT_REFUSED((Call{"Clip", {i64({1}, {1}), f32({}, {0})}}), "put a Cast between");
   EXPECT_REFUSED((Call{"Clip", {booleans({1}, {1})}}), "it does not clip bool");
 }
 
 TEST(Elementwise, CastSaturatesAndTruncates) {
   const Array x = f32({7}, {-1.9F, 1.9F, 300, -300, kNaN, kInf, -kInf});
-  auto to = [&](const Array& from, std::int64_t type) { return unary("Cast", from, {{"to", type}}); };
+  auto to = [&](const Array& from, std::int64_t type) {
+    return unary("Cast", from, {{"to", type}});
+  };
   expect_array<std::int8_t>(to(x, 3), DType::i8, {7}, {-1, 1, 127, -128, 0, 127, -128});
   expect_array<std::uint8_t>(to(x, 2), DType::u8, {7}, {0, 1, 255, 0, 0, 255, 0});
   expect_i64(to(x, 7), {7}, {-1, 1, 300, -300, 0, kMax64, kMin64});
@@ -189,12 +193,13 @@ TEST(Elementwise, CastSaturatesAndTruncates) {
 // Tensors stay float32: the values are rounded to those of the shorter type.
 TEST(Elementwise, CastToShorterFloats) {
   auto to = [&](const std::vector<float>& x, const char* type) {
-    return unary("Cast", f32({static_cast<std::int64_t>(x.size())}, x), {{"to", std::string(type)}});
+    return unary("Cast", f32({static_cast<std::int64_t>(x.size())}, x),
+                 {{"to", std::string(type)}});
   };
   expect_f32(to({1 + 0x1p-9F, 1 + 0x1p-8F, 1 + 0x1.8p-7F, -3, kInf, kNaN}, "bfloat16"), {6},
              {1, 1, 1 + 0x1p-6F, -3, kInf, kNaN});
-  expect_f32(to({1 + 0x1p-11F, 1 + 0x1.8p-10F, 65504, 65520, 0x1p-25F, 0x1.8p-24F}, "float16"),
-             {6}, {1, 1 + 0x1p-9F, 65504, kInf, 0, 0x1p-23F});
+  expect_f32(to({1 + 0x1p-11F, 1 + 0x1.8p-10F, 65504, 65520, 0x1p-25F, 0x1.8p-24F}, "float16"), {6},
+             {1, 1 + 0x1p-9F, 65504, kInf, 0, 0x1p-23F});
   expect_f32(to({0.1F}, "float64"), {1}, {0.1F});
 }
 

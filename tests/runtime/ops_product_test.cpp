@@ -51,8 +51,10 @@ TEST(Products, Batches) {
   // A matrix for each, and broadcasting of both batches.
   const Array b = counted({2, 3, 2});
   const Values second = values_of<float>(b);
-  Values each = product({rows.begin(), rows.begin() + 6}, {second.begin(), second.begin() + 6}, 2, 3, 2);
-  const Values last = product({rows.begin() + 6, rows.end()}, {second.begin() + 6, second.end()}, 2, 3, 2);
+  Values each =
+      product({rows.begin(), rows.begin() + 6}, {second.begin(), second.begin() + 6}, 2, 3, 2);
+  const Values last =
+      product({rows.begin() + 6, rows.end()}, {second.begin() + 6, second.end()}, 2, 3, 2);
   each.insert(each.end(), last.begin(), last.end());
   expect_f32(run({"MatMul", {a, b}})[0], {2, 2, 2}, each);
   const Array wide = run({"MatMul", {counted({2, 1, 2, 3}), b}})[0];
@@ -99,7 +101,8 @@ Array gemm(std::vector<std::string> inputs, const std::map<std::string, Array>& 
     graph.inputs.push_back({name, array.dtype, {}});
     for (std::int64_t extent : array.shape) graph.inputs.back().shape.push_back({extent, ""});
   }
-  const shard::BoundGraph bound = shard::bind(shard::lower(graph, weights), {}, weights, rule_table());
+  const shard::BoundGraph bound =
+      shard::bind(shard::lower(graph, weights), {}, weights, rule_table());
   std::map<std::string, Array> known = arrays;
   for (const shard::BoundNode& node : bound.nodes) {
     Call call{node.node.op, {}, node.node.attributes};
@@ -128,7 +131,8 @@ TEST(Gemm, AllAttributes) {
              plain);
   expect_f32(gemm({"x", "w"}, {{"x", x}, {"w", w}}, {{"alpha", 0.5}}), {2, 2}, {11, 14, 24.5F, 32});
   // Both operands activations, and one transposed.
-  expect_f32(gemm({"x1", "x2"}, {{"x1", x}, {"x2", x}}, {{"transB", one}}), {2, 2}, {14, 32, 32, 77});
+  expect_f32(gemm({"x1", "x2"}, {{"x1", x}, {"x2", x}}, {{"transB", one}}), {2, 2},
+             {14, 32, 32, 77});
   // One activation on both sides, transposed twice.
   expect_f32(gemm({"x", "x"}, {{"x", counted({2, 2})}}, {{"transA", one}, {"transB", one}}), {2, 2},
              {7, 15, 10, 22});
@@ -151,9 +155,14 @@ TEST(Gemm, ShapesOfC) {
 
 TEST(Gemm, KeepsItsNameAndStrategy) {
   shard::Graph graph;
-  graph.nodes.push_back({"fc", "Gemm", {"x", "w", "b"}, {"y"}, {{"transB", std::int64_t{1}}},
+  graph.nodes.push_back({"fc",
+                         "Gemm",
+                         {"x", "w", "b"},
+                         {"y"},
+                         {{"transB", std::int64_t{1}}},
                          shard::Strategy{{1, 8}, {8, 1}, {1}}});
-  const shard::WeightTable weights{{"w", {DType::f32, {16, 96}, {}}}, {"b", {DType::f32, {16}, {}}}};
+  const shard::WeightTable weights{{"w", {DType::f32, {16, 96}, {}}},
+                                   {"b", {DType::f32, {16}, {}}}};
   const shard::Graph lowered = shard::lower(graph, weights);
   ASSERT_EQ(lowered.nodes.size(), 2u);
   EXPECT_EQ(lowered.nodes[0].name, "fc");

@@ -31,8 +31,8 @@ std::vector<double> softmax(const std::vector<float>& x, bool along_rows, bool l
 
 TEST(Rows, SoftmaxAxes) {
   const std::vector<float> x{1, 2, 4, -3, 0, 0.5F};
-  for (const auto& [axis, along_rows] : {std::pair{std::int64_t{-1}, true}, {1, true}, {0, false},
-                                         {-2, false}}) {
+  for (const auto& [axis, along_rows] :
+       {std::pair{std::int64_t{-1}, true}, {1, true}, {0, false}, {-2, false}}) {
     const shard::Attributes attributes{{"axis", axis}};
     expect_close(run({"Softmax", {f32({2, 3}, x)}, attributes})[0], {2, 3},
                  softmax(x, along_rows, false));
@@ -136,7 +136,8 @@ TEST(Rows, ArgMaxTiesAndAxes) {
   expect_i64(run({"ArgMax", {f32({2}, {-0.0F, 0})}})[0], {1}, {0});
   EXPECT_REFUSED((Call{"ArgMax", {x}, {{"axis", std::int64_t{5}}}}), "axis 5");
   expect_i64(run({"ArgMax", {x}, {{"select_last_index", kOne}}})[0], {1, 3}, {1, 0, 1});
-  expect_i64(run({"ArgMax", {x}, {{"axis", kOne}, {"select_last_index", kOne}}})[0], {2, 1}, {2, 2});
+  expect_i64(run({"ArgMax", {x}, {{"axis", kOne}, {"select_last_index", kOne}}})[0], {2, 1},
+             {2, 2});
   expect_i64(run({"ArgMax", {i64({3}, {8, 8, 4})}, {{"select_last_index", kOne}}})[0], {1}, {1});
   EXPECT_REFUSED((Call{"ArgMax", {f32({0}, {})}}), "the maximum of nothing");
 }

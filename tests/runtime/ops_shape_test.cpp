@@ -40,8 +40,9 @@ TEST(ShapeOps, Reshape) {
   expect_reshaped(to({24}), {24});
   expect_reshaped(to({1, 8, 1, 3, 1}), {1, 8, 1, 3, 1});
   expect_reshaped(run({"Reshape", {count({1, 1}), constant({})}})[0], {});
-  expect_reshaped(run({"Reshape", {count({0, 3}), constant({3, 0})}, {{"allowzero", std::int64_t{1}}}})[0],
-                  {3, 0});
+  expect_reshaped(
+      run({"Reshape", {count({0, 3}), constant({3, 0})}, {{"allowzero", std::int64_t{1}}}})[0],
+      {3, 0});
   expect_reshaped(attribute_form("Reshape", x, {{"shape", Ints{4, 6}}}), {4, 6});
 }
 
@@ -55,7 +56,8 @@ TEST(ShapeOps, ReshapeRefusals) {
   EXPECT_REFUSED(call({2, 3, 0}), "new dimension 2 copies none");
   EXPECT_REFUSED((Call{"Reshape", {x}}), "the new shape is missing");
   EXPECT_REFUSED((Call{"Reshape", {x, i64({1}, {6})}}), "input in1 (shape) must be a constant");
-  EXPECT_REFUSED((Call{"Reshape", {x}, {{"shape", std::int64_t{6}}}}), "must be a list of integers");
+  EXPECT_REFUSED((Call{"Reshape", {x}, {{"shape", std::int64_t{6}}}}),
+                 "must be a list of integers");
 }
 
 TEST(ShapeOps, Flatten) {
@@ -99,8 +101,10 @@ TEST(ShapeOps, Concat) {
   expect_i64(run({"Concat", {b}, {{"axis", std::int64_t{0}}}})[0], {2, 2}, {3, 4, 5, 6});
   EXPECT_REFUSED((Call{"Concat", {a, b}}), "attribute axis is missing");
   EXPECT_REFUSED((Call{"Concat", {a, b}, {{"axis", std::int64_t{2}}}}), "axis 2");
-  EXPECT_REFUSED((Call{"Concat", {a, b}, {{"axis", std::int64_t{0}}}}), "factor d1 is 1 in input 0");
-  EXPECT_REFUSED((Call{"Concat", {a, count({2})}, {{"axis", std::int64_t{0}}}}), "input 1 has shape");
+  EXPECT_REFUSED((Call{"Concat", {a, b}, {{"axis", std::int64_t{0}}}}),
+                 "factor d1 is 1 in input 0");
+  EXPECT_REFUSED((Call{"Concat", {a, count({2})}, {{"axis", std::int64_t{0}}}}),
+                 "input 1 has shape");
   EXPECT_REFUSED((Call{"Concat", {a, f32({2, 1}, {1, 2})}, {{"axis", std::int64_t{0}}}}),
                  "put a Cast between");
 }
@@ -117,11 +121,12 @@ TEST(ShapeOps, SplitForms) {
       expect_i64(got[i], {sizes[i]}, values);
     }
   };
-  parts({"Split", {x}}, {3, 3, 1});                                           // by outputs
-  parts({"Split", {x}, {{"num_outputs", std::int64_t{4}}}}, {2, 2, 2, 1});    // operator set 18
-  parts({"Split", {x, constant({1, 0, 6})}}, {1, 0, 6});                      // 13
-  parts({"Split", {x}, {{"split", Ints{5, 2}}}}, {5, 2});                     // before
-  const std::vector<Array> columns = run({"Split", {count({2, 4})}, {{"axis", std::int64_t{-1}}}, 2});
+  parts({"Split", {x}}, {3, 3, 1});                                         // by outputs
+  parts({"Split", {x}, {{"num_outputs", std::int64_t{4}}}}, {2, 2, 2, 1});  // operator set 18
+  parts({"Split", {x, constant({1, 0, 6})}}, {1, 0, 6});                    // 13
+  parts({"Split", {x}, {{"split", Ints{5, 2}}}}, {5, 2});                   // before
+  const std::vector<Array> columns =
+      run({"Split", {count({2, 4})}, {{"axis", std::int64_t{-1}}}, 2});
   expect_i64(columns[0], {2, 2}, {0, 1, 4, 5});
   expect_i64(columns[1], {2, 2}, {2, 3, 6, 7});
   EXPECT_REFUSED((Call{"Split", {x, constant({3, 3})}, {}, 2}), "do not make up extent 7");
@@ -134,8 +139,8 @@ TEST(ShapeOps, SplitForms) {
 TEST(ShapeOps, SliceStepsAndBounds) {
   const Array x = count({5});
   auto slice = [&](std::int64_t start, std::int64_t end, std::int64_t step) {
-    const Array got = run({"Slice", {x, constant({start}), constant({end}), constant({0}),
-                                     constant({step})}})[0];
+    const Array got =
+        run({"Slice", {x, constant({start}), constant({end}), constant({0}), constant({step})}})[0];
     return values_of<std::int64_t>(got);
   };
   EXPECT_EQ(slice(1, 4, 1), (Ints{1, 2, 3}));
@@ -158,14 +163,15 @@ TEST(ShapeOps, SliceStepsAndBounds) {
 
 TEST(ShapeOps, SliceForms) {
   const Array x = count({3, 4});
-  expect_i64(run({"Slice", {x, constant({1}), constant({3})}})[0], {2, 4}, {4, 5, 6, 7, 8, 9, 10, 11});
+  expect_i64(run({"Slice", {x, constant({1}), constant({3})}})[0], {2, 4},
+             {4, 5, 6, 7, 8, 9, 10, 11});
   expect_i64(run({"Slice", {x, constant({1, 0}), constant({2, 2}), constant({-1, 0})}})[0], {2, 1},
              {1, 5});
   expect_i64(attribute_form("Slice", x, {{"starts", Ints{0, 2}}, {"ends", Ints{1, 4}}}), {1, 2},
              {2, 3});
-  expect_i64(run({"Slice", {x, constant({2, -1}), constant({-9, -9}), left_out(),
-                            constant({-2, -3})}})[0],
-             {2, 2}, {11, 8, 3, 0});
+  expect_i64(
+      run({"Slice", {x, constant({2, -1}), constant({-9, -9}), left_out(), constant({-2, -3})}})[0],
+      {2, 2}, {11, 8, 3, 0});
   expect_i64(run({"Slice", {count({0, 2}), constant({0}), constant({5})}})[0], {0, 2}, {});
   EXPECT_REFUSED((Call{"Slice", {x, constant({0}), constant({1}), constant({0}), constant({0})}}),
                  "a step is 0");

@@ -54,7 +54,8 @@ class RandomNetwork {
     return name;
   }
 
-  void add(const std::string& op, std::vector<std::string> more, shard::Attributes attributes = {}) {
+  void add(const std::string& op, std::vector<std::string> more,
+           shard::Attributes attributes = {}) {
     more.insert(more.begin(), value_);
     value_ = "t" + std::to_string(++made_);
     graph_.nodes.push_back({value_ + "." + op, op, std::move(more), {value_}, attributes, {}});

@@ -14,9 +14,9 @@ namespace tpinfer::runtime::test {
 // Random numbers with the values that functions treat apart.
 inline Array mixed(std::uint32_t seed, const Shape& shape) {
   std::vector<float> values = tpinfer::test::noise(seed, element_count(shape));
-  const float special[] = {0.0F,      -0.0F,  std::nanf(""), std::numeric_limits<float>::infinity(),
-                           -87.5F,    88.8F,  1e-41F,        -std::numeric_limits<float>::infinity(),
-                           3.4e38F,   -1.0F,  1.0F};
+  const float special[] = {0.0F,    -0.0F, std::nanf(""), std::numeric_limits<float>::infinity(),
+                           -87.5F,  88.8F, 1e-41F,        -std::numeric_limits<float>::infinity(),
+                           3.4e38F, -1.0F, 1.0F};
   for (std::size_t i = 0; i < values.size(); ++i) {
     values[i] *= 8;
     if (i % 13 == 5) values[i] = special[i / 13 % 11];
@@ -114,15 +114,15 @@ inline void add_rows(std::vector<Call>& all) {
                  {{"axis", std::int64_t{1}}, {"epsilon", 0.01}}});
   for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax"}) {
     all.push_back({op, {random(67, {5, 6, 37})}, {{"axes", Ints{-1}}}});
-    all.push_back({op, {random(68, {5, 300, 3})}, {{"axes", Ints{1}}, {"keepdims", std::int64_t{0}}}});
+    all.push_back(
+        {op, {random(68, {5, 300, 3})}, {{"axes", Ints{1}}, {"keepdims", std::int64_t{0}}}});
     all.push_back({op, {random(69, {7, 4, 3}), constant({0, 2})}});
     all.push_back({op, {longs(70, {6, 5}), constant({1})}, {{"keepdims", std::int64_t{0}}}});
     all.push_back({op, {ints(71, {5, 4, 3})}, {{"axes", Ints{0}}}});
   }
   all.push_back({"ArgMax", {random(72, {5, 6, 7})}});
-  all.push_back({"ArgMax",
-                 {longs(73, {9, 8})},
-                 {{"axis", std::int64_t{-1}}, {"keepdims", std::int64_t{0}}}});
+  all.push_back(
+      {"ArgMax", {longs(73, {9, 8})}, {{"axis", std::int64_t{-1}}, {"keepdims", std::int64_t{0}}}});
 }
 
 inline void add_shapes(std::vector<Call>& all) {
@@ -146,10 +146,11 @@ inline void add_shapes(std::vector<Call>& all) {
                  {{"axis", std::int64_t{-3}}}});
   all.push_back({"Split", {mixed(99, {5, 7})}, {{"axis", std::int64_t{1}}}, 3});
   all.push_back({"Split", {longs(100, {7, 4}), constant({1, 6})}, {}, 2});
-  all.push_back({"Slice", {mixed(101, {6, 9})}, {{"starts", Ints{1}}, {"ends", Ints{8}},
-                                                 {"axes", Ints{1}}}});
-  all.push_back({"Slice", {longs(102, {5, 6, 7}), constant({-1, 5}), constant({-100, 1}),
-                           constant({0, -1}), constant({-2, -1})}});
+  all.push_back(
+      {"Slice", {mixed(101, {6, 9})}, {{"starts", Ints{1}}, {"ends", Ints{8}}, {"axes", Ints{1}}}});
+  all.push_back({"Slice",
+                 {longs(102, {5, 6, 7}), constant({-1, 5}), constant({-100, 1}), constant({0, -1}),
+                  constant({-2, -1})}});
 }
 
 inline std::vector<Call> samples() {

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstring>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,6 +61,15 @@ struct Case {
   bool fast = false;
 };
 
+// The same bits; with --fast the same numbers, as a library's sum of nothing but zeros may be -0.
+bool same(const std::string& got, const std::string& expected, bool fast) {
+  if (!fast || got.size() != expected.size()) return got == expected;
+  std::vector<float> a(got.size() / sizeof(float)), b(a.size());
+  std::memcpy(a.data(), got.data(), got.size());
+  std::memcpy(b.data(), expected.data(), got.size());
+  return a == b;
+}
+
 // Runs a plan on all ranks and compares with one rank.
 void expect_same(SharedModel& shared, const shard::BoundGraph& graph, const shard::Plan& plan,
                  const Case& c, const std::string& what) {
@@ -69,26 +80,26 @@ void expect_same(SharedModel& shared, const shard::BoundGraph& graph, const shar
   engine.allocate();
   const std::size_t before = shared.model().file().bytes_read();
   engine.load(shared.model().file(), {});
-  EXPECT_EQ(shared.model().file().bytes_read() - before,
-            shard::weight_bytes(plan, world().rank()))
+  EXPECT_EQ(shared.model().file().bytes_read() - before, shard::weight_bytes(plan, world().rank()))
       << what;
   const std::string got = test::run(engine, x);
-  EXPECT_TRUE(got == expected) << what << "\n" << shard::describe_plan(graph, plan);
-  EXPECT_TRUE(test::run(engine, x) == expected) << what << ", the second run";
+  EXPECT_TRUE(same(got, expected, c.fast)) << what << "\n" << shard::describe_plan(graph, plan);
+  EXPECT_TRUE(same(test::run(engine, x), expected, c.fast)) << what << ", the second run";
   for (std::int64_t rows : c.rebinds) {
     engine.rebind(test::bind(shared.model(), rows));
     const std::string part = test::run(engine, x);
-    EXPECT_EQ(part.size(), expected.size() / static_cast<std::size_t>(c.batch) *
-                               static_cast<std::size_t>(rows));
+    EXPECT_EQ(part.size(),
+              expected.size() / static_cast<std::size_t>(c.batch) * static_cast<std::size_t>(rows));
     EXPECT_TRUE(part == expected.substr(0, part.size()))
-        << what << ", " << rows << " rows\n" << shard::describe_plan(engine.graph(), engine.plan());
+        << what << ", " << rows << " rows\n"
+        << shard::describe_plan(engine.graph(), engine.plan());
   }
 }
 
 std::string name_of_network(std::uint32_t seed) { return "network " + std::to_string(seed); }
 
 TEST(Sameness, DefaultAndFastestPlans) {
-  for (std::uint32_t seed = 1000; seed < 1012; ++seed) {
+  for (std::uint32_t seed = 1000; seed < 1040; ++seed) {
     SharedModel shared(seed, 2 + static_cast<int>(seed % 5), false);
     const shard::BoundGraph graph = test::bind(shared.model(), 5);
     for (bool fastest : {false, true}) {
@@ -130,40 +141,44 @@ std::vector<shard::Mesh> meshes_of(int ranks) {
   return meshes;
 }
 
-// Any legal decision for any node, drawn at random: all kinds of reshards and sums come up.
+// A decision for every node, drawn at random from all legal ones.
+shard::Plan random_plan(const shard::BoundGraph& graph, const shard::Mesh& mesh,
+                        std::uint32_t seed) {
+  std::vector<shard::Decision> decisions;
+  std::uint32_t drawn = 0;
+  for (const shard::BoundNode& node : graph.nodes) {
+    const auto all = shard::candidates_of(graph, node, mesh, true);
+    decisions.push_back(all[hash(seed, ++drawn) % all.size()]);
+  }
+  return shard::lay_out(graph, mesh, std::move(decisions));
+}
+
 TEST(Sameness, RandomDecisions) {
-  for (std::uint32_t seed = 3000; seed < 3010; ++seed) {
+  std::set<shard::PlanStep::Kind> kinds;
+  for (std::uint32_t seed = 3000; seed < 3040; ++seed) {
     SharedModel shared(seed, 2 + static_cast<int>(seed % 5), false);
     const shard::BoundGraph graph = test::bind(shared.model(), 5);
     std::uint32_t drawn = 0;
     for (const shard::Mesh& mesh : meshes_of(world().size())) {
       for (int repetition = 0; repetition < 2; ++repetition) {
-        std::vector<shard::Decision> decisions;
-        for (const shard::BoundNode& node : graph.nodes) {
-          const auto all = shard::candidates_of(graph, node, mesh, true);
-          decisions.push_back(all[hash(seed, ++drawn) % all.size()]);
-        }
-        const shard::Plan plan = shard::lay_out(graph, mesh, std::move(decisions));
+        const shard::Plan plan = random_plan(graph, mesh, hash(seed, ++drawn));
+        for (const shard::PlanStep& step : plan.steps) kinds.insert(step.kind);
         expect_same(shared, graph, plan, {5, {1, 3}, false},
                     name_of_network(seed) + " on " + to_text(mesh));
       }
     }
   }
+  // Every kind of reshard and of sum has come up.
+  EXPECT_EQ(kinds.size(), world().size() > 1 ? 6u : 1u);
 }
 
 // --fast adds in another order; where sums are exact it must give the same numbers.
 TEST(Sameness, FastSumsAreSums) {
-  for (std::uint32_t seed = 4000; seed < 4006; ++seed) {
+  for (std::uint32_t seed = 4000; seed < 4020; ++seed) {
     SharedModel shared(seed, 3, true);
     const shard::BoundGraph graph = test::bind(shared.model(), 5);
     for (const shard::Mesh& mesh : meshes_of(world().size())) {
-      std::vector<shard::Decision> decisions;
-      std::uint32_t drawn = 0;
-      for (const shard::BoundNode& node : graph.nodes) {
-        const auto all = shard::candidates_of(graph, node, mesh, true);
-        decisions.push_back(all[hash(seed, ++drawn) % all.size()]);
-      }
-      const shard::Plan plan = shard::lay_out(graph, mesh, std::move(decisions));
+      const shard::Plan plan = random_plan(graph, mesh, seed);
       expect_same(shared, graph, plan, {5, {}, true},
                   name_of_network(seed) + " on " + to_text(mesh));
     }

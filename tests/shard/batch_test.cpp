@@ -42,20 +42,21 @@ TEST(Batch, LayersOfANetworkStream) {
     EXPECT_NO_THROW(check(graph_of({test::node("MatMul", "fc", {"x", "w"}, "p"),
                                     test::node("Add", "add", {"p", "b"}, "q"),
                                     test::node("Softmax", "s", {"q"}, "y")},
-                                   kBatched), batch));
+                                   kBatched),
+                          batch));
   }
   // There and back is fine.
-  EXPECT_NO_THROW(check(graph_of({test::node("Transpose", "t", {"x"}, "p"),
-                                  test::node("Relu", "r", {"p"}, "q"),
-                                  test::node("Transpose", "u", {"q"}, "y")},
-                                 kBatched)));
+  EXPECT_NO_THROW(
+      check(graph_of({test::node("Transpose", "t", {"x"}, "p"), test::node("Relu", "r", {"p"}, "q"),
+                      test::node("Transpose", "u", {"q"}, "y")},
+                     kBatched)));
 }
 
 // MatMul, then ReduceSum over axis 0.
 TEST(Batch, A16ASumOverTheBatchIsRefused) {
-  const Graph graph = graph_of({test::node("MatMul", "fc", {"x", "w"}, "p"),
-                                test::node("ReduceSum", "total", {"p"}, "y")},
-                               kBatched);
+  const Graph graph = graph_of(
+      {test::node("MatMul", "fc", {"x", "w"}, "p"), test::node("ReduceSum", "total", {"p"}, "y")},
+      kBatched);
   EXPECT_THROWN(check(graph), kUsage, "ReduceSum total needs all rows of the batch at once");
 }
 

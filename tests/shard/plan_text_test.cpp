@@ -115,12 +115,12 @@ BoundGraph attention() {
                          {"e", std::int64_t{8}},
                          {"f", std::int64_t{8}}};
   return test::bound({5, 48},
-                     {test::node("Heads", "q", {"x", "wq"}, "queries", heads),
-                      test::node("SharedHeads", "k", {"x", "wk"}, "keys", heads),
-                      test::node("SharedHeads", "v", {"x", "wv"}, "values", heads),
-                      test::node("Attention", "mix", {"queries", "keys", "values"}, "mixed"),
-                      test::node("Merge", "merge", {"mixed"}, "merged"),
-                      test::node("Project", "o", {"merged", "wo"}, "y", heads)},
+                     {test::node("Heads", "q", {"x", "wq"}, "qs", heads),
+                      test::node("SharedHeads", "k", {"x", "wk"}, "ks", heads),
+                      test::node("SharedHeads", "v", {"x", "wv"}, "vs", heads),
+                      test::node("Attention", "mix", {"qs", "ks", "vs"}, "z"),
+                      test::node("Merge", "merge", {"z"}, "u"),
+                      test::node("Project", "o", {"u", "wo"}, "y", heads)},
                      "y",
                      {{"wq", test::weight({48, 64})},
                       {"wk", test::weight({48, 32})},
@@ -131,12 +131,12 @@ BoundGraph attention() {
 TEST(PlanText, GroupedQueryAttentionOnThreeRanks) {
   EXPECT_EQ(plan_text(attention(), 3), R"(
 mesh tp 3
-  Heads          q: x(5,48)[R], wq(48,64)[S1/16] -> queries(5,4,2,8)[S1] (cut g/3)
-  SharedHeads    k: x(5,48)[R], wk(48,32)[S1/8] -> keys(5,4,8)[S1] (cut g/3)
-  SharedHeads    v: x(5,48)[R], wv(48,32)[S1/8] -> values(5,4,8)[S1] (cut g/3)
-  Attention      mix: queries(5,4,2,8)[S1], keys(5,4,8)[S1], values(5,4,8)[S1] -> mixed(5,4,2,8)[S1] (cut g/3)
-  Merge          merge: mixed(5,4,2,8)[S1] -> merged(5,64)[S1/16] (cut g/3)
-  Project        o: merged(5,64)[S1/16], wo(64,48)[S0/16] -> y(5,48)[P] (cut g/3)
+  Heads          q: x(5,48)[R], wq(48,64)[S1/16] -> qs(5,4,2,8)[S1] (cut g/3)
+  SharedHeads    k: x(5,48)[R], wk(48,32)[S1/8] -> ks(5,4,8)[S1] (cut g/3)
+  SharedHeads    v: x(5,48)[R], wv(48,32)[S1/8] -> vs(5,4,8)[S1] (cut g/3)
+  Attention      mix: qs(5,4,2,8)[S1], ks(5,4,8)[S1], vs(5,4,8)[S1] -> z(5,4,2,8)[S1] (cut g/3)
+  Merge          merge: z(5,4,2,8)[S1] -> u(5,64)[S1/16] (cut g/3)
+  Project        o: u(5,64)[S1/16], wo(64,48)[S0/16] -> y(5,48)[P] (cut g/3)
   all-reduce     y(5,48)[P] -> y(5,48)[R] (3 ranks, 960 bytes)
 1 collective, 960 bytes: 1 all-reduce 960 bytes
 )");
@@ -159,7 +159,7 @@ TEST(PlanText, GroupedQueryAttentionBoxes) {
   };
   EXPECT_EQ(boxes("wq"), "[0:48,0:16] [0:48,16:32] [0:48,32:64]");
   EXPECT_EQ(boxes("wk"), "[0:48,0:8] [0:48,8:16] [0:48,16:32]");
-  EXPECT_EQ(boxes("mixed"), "[0:5,0:1,0:2,0:8] [0:5,1:2,0:2,0:8] [0:5,2:4,0:2,0:8]");
+  EXPECT_EQ(boxes("z"), "[0:5,0:1,0:2,0:8] [0:5,1:2,0:2,0:8] [0:5,2:4,0:2,0:8]");
   EXPECT_EQ(boxes("wo"), "[0:16,0:48] [16:32,0:48] [32:64,0:48]");
   const auto roots = roots_of_sum(graph, plan, plan.steps.back(), 1);
   EXPECT_EQ(roots, (std::vector<std::vector<Range>>{{{0, 1}}, {{1, 2}}, {{2, 4}}}));
@@ -183,12 +183,12 @@ mesh tp0 2 x tp1 4
 
 TEST(PlanText, Graphs) {
   EXPECT_EQ(describe_graph(attention()),
-            "Heads q: x(5,48), wq(48,64) -> queries(5,4,2,8) e=8 f=8 g=4 r=2\n"
-            "SharedHeads k: x(5,48), wk(48,32) -> keys(5,4,8) e=8 f=8 g=4 r=2\n"
-            "SharedHeads v: x(5,48), wv(48,32) -> values(5,4,8) e=8 f=8 g=4 r=2\n"
-            "Attention mix: queries(5,4,2,8), keys(5,4,8), values(5,4,8) -> mixed(5,4,2,8)\n"
-            "Merge merge: mixed(5,4,2,8) -> merged(5,64)\n"
-            "Project o: merged(5,64), wo(64,48) -> y(5,48) e=8 f=8 g=4 r=2\n");
+            "Heads q: x(5,48), wq(48,64) -> qs(5,4,2,8) e=8 f=8 g=4 r=2\n"
+            "SharedHeads k: x(5,48), wk(48,32) -> ks(5,4,8) e=8 f=8 g=4 r=2\n"
+            "SharedHeads v: x(5,48), wv(48,32) -> vs(5,4,8) e=8 f=8 g=4 r=2\n"
+            "Attention mix: qs(5,4,2,8), ks(5,4,8), vs(5,4,8) -> z(5,4,2,8)\n"
+            "Merge merge: z(5,4,2,8) -> u(5,64)\n"
+            "Project o: u(5,64), wo(64,48) -> y(5,48) e=8 f=8 g=4 r=2\n");
 }
 
 TEST(PlanText, ExplainsWhatIsNotCut) {
@@ -198,12 +198,14 @@ TEST(PlanText, ExplainsWhatIsNotCut) {
     return std::find(lines.begin(), lines.end(), line) != lines.end();
   };
   EXPECT_TRUE(has(8, "weight w1 (24,20) [S1]: cut"));
-  EXPECT_TRUE(has(8, "weight b2 (7,) [R]: whole on every rank (28 bytes): used where its operator "
-                     "runs whole"));
+  EXPECT_TRUE(has(8,
+                  "weight b2 (7,) [R]: whole on every rank (28 bytes): used where its operator "
+                  "runs whole"));
   EXPECT_TRUE(has(8, "Add add2: computed whole on every rank"));
   // 16 leaves for 18 ranks: two hold nothing.
-  EXPECT_TRUE(has(18, "weight w2 (20,7) [S0/leaf]: 2 of 18 ranks hold nothing of it: fewer units "
-                      "than ranks"));
+  EXPECT_TRUE(has(18,
+                  "weight w2 (20,7) [S0/leaf]: 2 of 18 ranks hold nothing of it: fewer units "
+                  "than ranks"));
   EXPECT_TRUE(explain_plan(graph, make_plan(graph, 1, {})).size() == 4);
 }
 

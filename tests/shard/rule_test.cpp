@@ -82,8 +82,8 @@ TEST(Rule, Ellipses) {
 }
 
 TEST(Rule, AttentionNeedsNoCode) {
-  const Rule rule = make("t g r e!, s! g e!, s! g f -> t g r f",
-                         {{5, 4, 2, 8}, {5, 4, 8}, {5, 4, 6}});
+  const Rule rule =
+      make("t g r e!, s! g e!, s! g f -> t g r f", {{5, 4, 2, 8}, {5, 4, 8}, {5, 4, 6}});
   EXPECT_EQ(text_of(rule), "t5 g4 r2 e8c! s5c! f6");
   EXPECT_EQ(output_shapes(rule), (std::vector<Shape>{{5, 4, 2, 6}}));
 }

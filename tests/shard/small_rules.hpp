@@ -48,9 +48,7 @@ inline const RuleTable& rules() {
          return RuleAnswer{with_heads(r, "s d, d (g e) -> s g e"), {r.dtypes[0]}};
        }},
       {"Attention",
-       [](const RuleRequest& r) {
-         return answer(r, "t g r e!, s! g e!, s! g f -> t g r f");
-       }},
+       [](const RuleRequest& r) { return answer(r, "t g r e!, s! g e!, s! g f -> t g r f"); }},
       {"Merge", [](const RuleRequest& r) { return answer(r, "t g r f -> t (g r f)"); }},
       {"Project",
        [](const RuleRequest& r) {
@@ -62,8 +60,8 @@ inline const RuleTable& rules() {
 
 inline Node node(std::string op, std::string name, std::vector<std::string> inputs,
                  std::string output, Attributes attributes = {}) {
-  return {std::move(name), std::move(op), std::move(inputs), {std::move(output)},
-          std::move(attributes), {}};
+  return {std::move(name),     std::move(op),         std::move(inputs),
+          {std::move(output)}, std::move(attributes), {}};
 }
 
 inline WeightInfo weight(Shape shape) { return {DType::f32, std::move(shape), {}}; }
@@ -113,9 +111,9 @@ std::pair<int, std::string> thrown(Body body) {
 
 }  // namespace tpinfer::shard::test
 
-#define EXPECT_THROWN(body, code, part)                                                   \
-  do {                                                                                    \
-    const auto [fault_, text_] = ::tpinfer::shard::test::thrown([&] { (void)(body); });   \
-    EXPECT_EQ(fault_, code) << text_;                                                     \
+#define EXPECT_THROWN(body, code, part)                                                    \
+  do {                                                                                     \
+    const auto [fault_, text_] = ::tpinfer::shard::test::thrown([&] { (void)(body); });    \
+    EXPECT_EQ(fault_, code) << text_;                                                      \
     EXPECT_NE(text_.find(part), text_.npos) << "wanted: " << (part) << "\ngot: " << text_; \
   } while (false)

@@ -34,18 +34,19 @@ TEST(Strategy, Parsing) {
   EXPECT_EQ(two.at("relu"), (Strategy{{8}}));
   EXPECT_EQ(to_text(two.at("relu")), "((8,))");
   EXPECT_EQ(to_text(one.at("matmul")), "((1,8),(8,1))");
-  for (const char* bad : {"", "matmul", "=((1,1),(1,1))", "m=(1,8),(8,1)", "m=((1,8),(8,1)",
-                          "m=((1,8),(8,x))", "m=((1.5,8),(8,1))x", "m=1", "m=((1,8));",
-                          "m=((1.5,8))", "m=((true,8))", "m=((1,9223372036854775808))",
-                          "m=((1,99999999999999999999))"}) {
+  for (const char* bad :
+       {"", "matmul", "=((1,1),(1,1))", "m=(1,8),(8,1)", "m=((1,8),(8,1)", "m=((1,8),(8,x))",
+        "m=((1.5,8),(8,1))x", "m=1", "m=((1,8));", "m=((1.5,8))", "m=((true,8))",
+        "m=((1,9223372036854775808))", "m=((1,99999999999999999999))"}) {
     EXPECT_THROWN(parse_strategies(bad), kUsage, "--strategy: ");
   }
 }
 
 TEST(Strategy, A37ContractionCutsMustAgree) {
-  EXPECT_THROWN(check({{1, 8}, {4, 1}}, 8), kUsage,
-                "MatMul fc: strategy ((1,8),(4,1)): factor k is cut into 8 in input 0 and into 4 in "
-                "input 1");
+  EXPECT_THROWN(
+      check({{1, 8}, {4, 1}}, 8), kUsage,
+      "MatMul fc: strategy ((1,8),(4,1)): factor k is cut into 8 in input 0 and into 4 in "
+      "input 1");
   EXPECT_THROWN(check({{1, 8}, {4, 1}}, 8, false, true), kData, "into 8 in input 0 and into 4");
   EXPECT_THROWN(check({{1, 8}, {4, 1}}, 8, true), kUsage, "the cuts must agree");
 }
@@ -54,7 +55,8 @@ TEST(Strategy, A38NotDivisible) {
   EXPECT_THROWN(check({{1, 5}, {5, 1}}, 5), kUsage,
                 "dimension 1 of input 0: extent 96 is not divisible by 5; legal: 1; or --uneven");
   EXPECT_THROWN(check({{1, 5}, {5, 1}}, 5, false, true), kData, "96 is not divisible by 5");
-  EXPECT_THROWN(check({{5, 1}, {1, 1}}, 10), kUsage, "extent 128 is not divisible by 5; legal: 1 2;");
+  EXPECT_THROWN(check({{5, 1}, {1, 1}}, 10), kUsage,
+                "extent 128 is not divisible by 5; legal: 1 2;");
   const FactorCuts uneven = check({{1, 5}, {5, 1}}, 5, true);
   EXPECT_EQ(uneven.factors, std::vector<int>{1});
   EXPECT_EQ(uneven.parts, std::vector<int>{5});
@@ -88,8 +90,7 @@ TEST(Strategy, WrongForms) {
   EXPECT_THROWN(check({{1, 8}, {8}}, 8), kUsage, "1 numbers for input 1, which has 2 dimensions");
   EXPECT_THROWN(check({{0, 8}, {8, 1}}, 8), kUsage, "0 cuts; the least is 1");
   EXPECT_THROWN(check({{1, -8}, {-8, 1}}, 8), kUsage, "-8 cuts");
-  const BoundGraph softmax =
-      test::bound({4, 8}, {test::node("Softmax", "s", {"x"}, "y")}, "y", {});
+  const BoundGraph softmax = test::bound({4, 8}, {test::node("Softmax", "s", {"x"}, "y")}, "y", {});
   EXPECT_THROWN(check_strategy(softmax.nodes[0], {{1, 2}}, 2, false, false), kUsage,
                 "dimension 1 of input 0 must stay whole, cut into 2");
 }
@@ -163,9 +164,9 @@ Held held(const Strategy& strategy) {
 
 TEST(Strategy, A20RowsTwiceColumnsFourTimes) {
   const std::vector<std::string> w = held({{2, 1}, {1, 4}}).w;
-  EXPECT_EQ(w, (std::vector<std::string>{"[0:96,0:4]", "[0:96,4:8]", "[0:96,8:12]", "[0:96,12:16]",
-                                         "[0:96,0:4]", "[0:96,4:8]", "[0:96,8:12]",
-                                         "[0:96,12:16]"}));
+  EXPECT_EQ(w,
+            (std::vector<std::string>{"[0:96,0:4]", "[0:96,4:8]", "[0:96,8:12]", "[0:96,12:16]",
+                                      "[0:96,0:4]", "[0:96,4:8]", "[0:96,8:12]", "[0:96,12:16]"}));
 }
 
 TEST(Strategy, A21ToA22OneDimension) {
@@ -175,9 +176,9 @@ TEST(Strategy, A21ToA22OneDimension) {
 
 TEST(Strategy, A23ThreeCuts) {
   const Held two = held({{2, 2}, {2, 2}});
-  EXPECT_EQ(two.w, (std::vector<std::string>{"[0:48,0:8]", "[0:48,8:16]", "[48:96,0:8]",
-                                             "[48:96,8:16]", "[0:48,0:8]", "[0:48,8:16]",
-                                             "[48:96,0:8]", "[48:96,8:16]"}));
+  EXPECT_EQ(two.w,
+            (std::vector<std::string>{"[0:48,0:8]", "[0:48,8:16]", "[48:96,0:8]", "[48:96,8:16]",
+                                      "[0:48,0:8]", "[0:48,8:16]", "[48:96,0:8]", "[48:96,8:16]"}));
   EXPECT_EQ(two.x, (std::vector<std::string>{"[0:64,0:48]", "[0:64,0:48]", "[0:64,48:96]",
                                              "[0:64,48:96]", "[64:128,0:48]", "[64:128,0:48]",
                                              "[64:128,48:96]", "[64:128,48:96]"}));

@@ -47,14 +47,14 @@ TEST(WeightView, Refusals) {
 }
 
 TEST(WeightView, ABoundGraphSeesTheViewsShape) {
-  const BoundGraph graph = test::bound(
-      {128, 96}, {test::node("MatMul", "fc", {"x", "w[:,8:16]"}, "y")}, "y",
-      {{"w", test::weight({96, 16})}});
+  const BoundGraph graph =
+      test::bound({128, 96}, {test::node("MatMul", "fc", {"x", "w[:,8:16]"}, "y")}, "y",
+                  {{"w", test::weight({96, 16})}});
   EXPECT_EQ(graph.tensor("w[:,8:16]").shape, (Shape{96, 8}));
   EXPECT_EQ(graph.tensor("y").shape, (Shape{128, 8}));
-  const BoundGraph transposed = test::bound(
-      {128, 16}, {test::node("MatMul", "fc", {"x", "w.T"}, "y")}, "y",
-      {{"w", test::weight({96, 16})}});
+  const BoundGraph transposed =
+      test::bound({128, 16}, {test::node("MatMul", "fc", {"x", "w.T"}, "y")}, "y",
+                  {{"w", test::weight({96, 16})}});
   EXPECT_EQ(transposed.tensor("w.T").shape, (Shape{16, 96}));
   EXPECT_EQ(transposed.tensor("y").shape, (Shape{128, 96}));
 }
