@@ -52,8 +52,7 @@ void rows(Results& results, comm::Communicator& world, std::size_t bytes, const 
   const std::size_t count = bytes / sizeof(float);
   const auto elements = static_cast<std::int64_t>(count);
   const Roots roots(world.size());
-  const auto own = static_cast<std::size_t>(
-      roots.per_rank[static_cast<std::size_t>(world.rank())]);
+  const auto own = static_cast<std::size_t>(roots.per_rank[static_cast<std::size_t>(world.rank())]);
   const std::vector<float> sums(own * count, 1.0F), mine(ranks * count, 1.0F);
   std::vector<float> out(ranks * count);
   std::vector<std::byte> scratch(comm::all_reduce_scratch_bytes(world, roots.per_rank, elements));

@@ -58,8 +58,10 @@ struct Product {
 void matmul_rows(Results& results, std::int64_t m, std::int64_t n, const Effort& effort) {
   Product p{m, n};
   results.measure(p.size(),
-                  {p.canonical(Family::eigen), p.library(Family::eigen),
-                   p.canonical(Family::blas), p.library(Family::blas),
+                  {p.canonical(Family::eigen),
+                   p.library(Family::eigen),
+                   p.canonical(Family::blas),
+                   p.library(Family::blas),
                    {"FMA peak", [] { multiply_add_in_registers(); }}},
                   effort);
   results.roof("FMA peak");
@@ -76,8 +78,10 @@ void matmul_rows(Results& results, std::int64_t m, std::int64_t n, const Effort&
 void matvec_rows(Results& results, std::int64_t n, const Effort& effort) {
   Product p{1, n};
   results.measure(p.size(),
-                  {p.canonical(Family::eigen), p.library(Family::eigen),
-                   p.canonical(Family::blas), p.library(Family::blas),
+                  {p.canonical(Family::eigen),
+                   p.library(Family::eigen),
+                   p.canonical(Family::blas),
+                   p.library(Family::blas),
                    {"read roof", [&] { read_all(p.w.data(), n * n); }}},
                   effort);
   results.roof("read roof");
@@ -92,15 +96,14 @@ void array_rows(Results& results, std::int64_t rows, std::int64_t n, const Effor
   const std::vector<float> x = values(count), scale = values(n), bias = values(n);
   std::vector<float> y(static_cast<std::size_t>(count));
   const std::vector<std::pair<const char*, kernels::Unary>> functions = {
-      {"relu", kernels::Unary::relu},       {"sqrt", kernels::Unary::sqrt},
-      {"exp", kernels::Unary::exp},         {"log", kernels::Unary::log},
-      {"erf", kernels::Unary::erf},         {"sigmoid", kernels::Unary::sigmoid},
-      {"tanh", kernels::Unary::tanh},       {"gelu", kernels::Unary::gelu}};
+      {"relu", kernels::Unary::relu}, {"sqrt", kernels::Unary::sqrt},
+      {"exp", kernels::Unary::exp},   {"log", kernels::Unary::log},
+      {"erf", kernels::Unary::erf},   {"sigmoid", kernels::Unary::sigmoid},
+      {"tanh", kernels::Unary::tanh}, {"gelu", kernels::Unary::gelu}};
   std::vector<Contender> contenders;
   for (const auto& [name, f] : functions) {
-    contenders.push_back({name, [&x, &y, count, f = f] {
-                            kernels::unary(f, x.data(), y.data(), count);
-                          }});
+    contenders.push_back(
+        {name, [&x, &y, count, f = f] { kernels::unary(f, x.data(), y.data(), count); }});
   }
   using Row = std::function<void(const float*, float*)>;
   const auto by_rows = [&](const char* name, const Row& row) {
@@ -116,9 +119,8 @@ void array_rows(Results& results, std::int64_t rows, std::int64_t n, const Effor
   by_rows("layer norm", [&](const float* from, float* to) {
     kernels::layer_norm_row(from, scale.data(), bias.data(), 1e-5F, to, n);
   });
-  contenders.push_back({"memcpy", [&] {
-                          std::memcpy(y.data(), x.data(), y.size() * sizeof(float));
-                        }});
+  contenders.push_back(
+      {"memcpy", [&] { std::memcpy(y.data(), x.data(), y.size() * sizeof(float)); }});
   results.measure(fmt::format("{}x{}", rows, n), contenders, effort);
   results.roof("memcpy");
   for (const Contender& contender : contenders) {
@@ -130,8 +132,8 @@ void run(bool quick) {
   set_thread_count(1);
   const Effort effort = effort_of(quick);
   Results results;
-  for (const std::int64_t n : quick ? std::vector<std::int64_t>{96}
-                                    : std::vector<std::int64_t>{1024, 2048}) {
+  for (const std::int64_t n :
+       quick ? std::vector<std::int64_t>{96} : std::vector<std::int64_t>{1024, 2048}) {
     for (const std::int64_t m : {1, 4, 32, 128}) matmul_rows(results, m, n, effort);
   }
   matvec_rows(results, quick ? 256 : 8192, effort);

@@ -39,10 +39,8 @@ std::string Results::json() const {
   nlohmann::ordered_json json{{"rows", nlohmann::ordered_json::array()},
                               {"roofs", nlohmann::ordered_json::array()}};
   for (const Row& row : rows_) {
-    json["rows"].push_back({{"what", row.what},
-                            {"against", row.against},
-                            {"size", row.size},
-                            {"ratios", row.ratios}});
+    json["rows"].push_back(
+        {{"what", row.what}, {"against", row.against}, {"size", row.size}, {"ratios", row.ratios}});
   }
   for (const Roof& roof : roofs_) {
     json["roofs"].push_back({{"name", roof.name}, {"size", roof.size}, {"seconds", roof.seconds}});

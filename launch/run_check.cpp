@@ -45,7 +45,7 @@ class Check {
 
   int run() {
     comm::together(world_, "read known answers", [&] { choose_examples(); });
-    runner_.plan(at_most_, false);
+    runner_.plan(at_most_, 0);
     tell_plan(context_, runner_);
     if (context_.options.dry_run) return 0;
     runner_.load();

@@ -57,7 +57,7 @@ class InputRun {
 
   int run() {
     open_inputs();
-    runner_.plan(at_most_, batch_size_ > 0);
+    runner_.plan(at_most_, batch_size_ > 0 ? std::max<std::int64_t>(1, rows_) : 0);
     tell_plan(context_, runner_);
     open_outputs();
     if (o_.dry_run) {

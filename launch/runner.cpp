@@ -55,11 +55,11 @@ shard::BoundGraph Runner::bound(const shard::Symbols& symbols) const {
   return shard::bind(graph_, symbols, model_.weights(), runtime::rule_table());
 }
 
-void Runner::plan(const shard::Symbols& symbols, bool streams) {
+void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
   comm::together(world_, "plan", [&] {
     symbols_ = symbols;
     bound_ = bound(symbols);
-    if (streams) check_streams();
+    if (rows > 0) check_streams(rows);
     shard::PlanOptions plan_options;
     plan_options.strategies = options_.strategies.empty()
                                   ? std::map<std::string, shard::Strategy>{}
@@ -74,11 +74,10 @@ void Runner::plan(const shard::Symbols& symbols, bool streams) {
                runtime::fingerprint(*bound_, *plan_, extra));
 }
 
-// With two rows at least: a batch of one looks like any other extent of 1.
-void Runner::check_streams() const {
+void Runner::check_streams(std::int64_t rows) const {
   const std::string batch = shard::batch_symbol(graph_);
   shard::Symbols symbols = symbols_;
-  symbols[batch] = std::max<std::int64_t>(2, symbols[batch]);
+  symbols[batch] = std::max<std::int64_t>(2, rows);
   shard::check_streamable(graph_, bound(symbols), batch);
 }
 

@@ -23,9 +23,9 @@ class Runner {
 
   const shard::Graph& graph() const { return graph_; }
 
-  // Plans for these extents and compares fingerprints over the ranks. `streams`: the graph will be
-  // run in pieces of its batch; refuses a graph that mixes rows.
-  void plan(const shard::Symbols& symbols, bool streams);
+  // Plans for these extents and compares fingerprints over the ranks. `rows` > 0: the graph will be
+  // run in pieces of a batch of that many rows; refuses a graph that mixes them.
+  void plan(const shard::Symbols& symbols, std::int64_t rows);
 
   // Allocates and loads this rank's share of the weights.
   void load();
@@ -49,7 +49,7 @@ class Runner {
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
-  void check_streams() const;
+  void check_streams(std::int64_t rows) const;
   void share_inputs(bool everywhere, const std::function<void(std::size_t, const View&)>& fill);
 
   const Options& options_;

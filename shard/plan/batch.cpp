@@ -12,21 +12,40 @@ namespace {
 // Where a tensor has the batch: the dimension whose leading factor it is.
 using BatchDims = std::map<std::string, std::size_t>;
 
-// The rule's factor that is the batch, by the inputs that carry it.
-std::optional<int> batch_factor(const BoundNode& bound, const BatchDims& dims) {
+[[noreturn]] void refuse(const BoundNode& bound, const std::string& why) {
+  fail(Fault::usage,
+       fmt::format("--batch-size: {} {}; run it without --batch-size", label_of(bound.node), why));
+}
+
+// The rule's factor that is the batch of `rows` rows (or a multiple: several per row), by the
+// inputs that carry it.
+std::optional<int> batch_factor(const BoundNode& bound, const BatchDims& dims, std::int64_t rows) {
   std::optional<int> found;
   for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
     const auto at = dims.find(bound.node.inputs[i]);
     if (at == dims.end()) continue;
     const RuleDim& dim = bound.rule.inputs[i][at->second];
-    if (dim.empty()) continue;  // a batch of one
-    if (found && *found != dim[0]) {
-      fail(Fault::usage,
-           fmt::format("--batch-size: {} mixes rows of the batch", label_of(bound.node)));
-    }
+    if (dim.empty() || (found && *found != dim[0])) refuse(bound, "mixes rows of the batch");
     found = dim[0];
+    if (bound.rule.factors[static_cast<std::size_t>(dim[0])].extent % rows != 0) {
+      refuse(bound, "joins rows of the batch");
+    }
   }
   return found;
+}
+
+// A tensor without the batch must not be as long as it: it fits these rows only.
+void check_others(const BoundNode& bound, const BatchDims& dims, int factor) {
+  for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
+    const bool carries = dims.contains(bound.node.inputs[i]);
+    for (std::size_t d = 0; d < bound.rule.inputs[i].size(); ++d) {
+      if (carries && d == dims.at(bound.node.inputs[i])) continue;
+      const RuleDim& dim = bound.rule.inputs[i][d];
+      if (!dim.empty() && dim[0] == factor) {
+        refuse(bound, fmt::format("ties the batch to {}", bound.node.inputs[i]));
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -53,15 +72,14 @@ void check_streamable(const Graph& graph, const BoundGraph& bound, const std::st
       dims[input.name] = 0;
     }
   }
+  std::int64_t rows = 1;
+  for (const auto& [name, dim] : dims) rows = bound.tensor(name).shape[dim];
   for (const BoundNode& node : bound.nodes) {
-    const std::optional<int> factor = batch_factor(node, dims);
+    const std::optional<int> factor = batch_factor(node, dims, rows);
     if (!factor) continue;
+    check_others(node, dims, *factor);
     const Factor& f = node.rule.factors[static_cast<std::size_t>(*factor)];
-    if (f.whole || f.contracted) {
-      fail(Fault::usage, fmt::format("--batch-size: {} needs all rows of the batch at once; run it "
-                                     "without --batch-size",
-                                     label_of(node.node)));
-    }
+    if (f.whole || f.contracted) refuse(node, "needs all rows of the batch at once");
     for (std::size_t o = 0; o < node.node.outputs.size(); ++o) {
       const auto& out = node.rule.outputs[o];
       for (std::size_t d = 0; d < out.size(); ++d) {
@@ -71,7 +89,7 @@ void check_streamable(const Graph& graph, const BoundGraph& bound, const std::st
   }
   for (const std::string& output : bound.outputs) {
     const auto at = dims.find(output);
-    if (at == dims.end() || at->second != 0 || bound.tensor(output).shape.empty()) {
+    if (at == dims.end() || at->second != 0 || bound.tensor(output).shape[0] != rows) {
       fail(Fault::usage,
            fmt::format("--batch-size: output {} has no batch at dimension 0", output));
     }

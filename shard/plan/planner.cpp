@@ -2,15 +2,23 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
+#include <tuple>
 #include <utility>
 
+#include "kernels/base/heartbeat.hpp"
 #include "shard/plan/cost.hpp"
 
 namespace tpinfer::shard {
 namespace {
 
+// How many of the cheapest states are kept. With many decisions per node (meshes of several axes)
+// fewer, so that a plan takes well under a second.
 constexpr std::size_t kMaxStates = 512;
+constexpr std::size_t kMaxSteps = 8192;  // states times decisions
+
+std::size_t states_to_keep(std::size_t decisions) {
+  return std::clamp<std::size_t>(kMaxSteps / std::max<std::size_t>(1, decisions), 16, kMaxStates);
+}
 
 // The layouts in which each live tensor exists, in the order they were made (lay_out prefers the
 // first), by tensor name.
@@ -21,6 +29,18 @@ struct Entry {
   double cost = 0;
   int parent = -1;    // entry of the node before
   int decision = -1;  // of the node's candidates
+};
+
+// What a decision does to a state.
+struct Effect {
+  double seconds = 0;
+  std::vector<std::pair<std::string, int>> wants, makes;  // tensors and the layouts they are in
+};
+
+// How a tensor gets from one layout to another.
+struct Way {
+  double seconds = 0;
+  bool narrow = false;
 };
 
 class Search {
@@ -72,28 +92,43 @@ class Search {
   }
 
   // What it costs to have `tensor` in `wanted`; adds it to the state.
-  double obtain(State& state, const Tensor& tensor, const Layout& wanted) {
-    if (tensor.weight) return 0;  // loaded in any layout; reading it is part of the computation
-    std::vector<int>& have = state.at(tensor.name);
-    const int id = id_of(wanted);
-    if (std::find(have.begin(), have.end(), id) != have.end()) return 0;
-    Reshard best = reshard_between(tensor.shape, layout(have.front()), wanted, mesh_);
+  double obtain(State& state, const std::string& tensor, int wanted) {
+    std::vector<int>& have = state.at(tensor);
+    if (std::find(have.begin(), have.end(), wanted) != have.end()) return 0;
+    const Way* best = &way_between(tensor, have.front(), wanted);
     for (int source : have) {
-      if (best.kind == PlanStep::Kind::narrow) break;
-      const Reshard other = reshard_between(tensor.shape, layout(source), wanted, mesh_);
-      if (other.kind == PlanStep::Kind::narrow) best = other;
+      if (best->narrow) break;
+      const Way& other = way_between(tensor, source, wanted);
+      if (other.narrow) best = &other;
     }
-    have.push_back(id);
-    return transfer_cost(best.kind, best.axes, tensor, wanted, mesh_, options_.costs);
+    have.push_back(wanted);
+    return best->seconds;
   }
 
-  double take(State& state, const BoundNode& bound, const Decision& decision) {
+  // From one layout to another, worked out once.
+  const Way& way_between(const std::string& name, int from, int to) {
+    const auto [at, fresh] = ways_.try_emplace({name, from, to});
+    if (fresh) {
+      const Tensor& tensor = graph_.tensor(name);
+      const Reshard reshard = reshard_between(tensor.shape, layout(from), layout(to), mesh_);
+      at->second = {
+          transfer_cost(reshard.kind, reshard.axes, tensor, layout(to), mesh_, options_.costs),
+          reshard.kind == PlanStep::Kind::narrow};
+    }
+    return at->second;
+  }
+
+  // What a decision wants, makes and costs, whatever the state.
+  Effect effect_of(const BoundNode& bound, const Decision& decision) {
     const Rule& rule = bound.rule;
-    double cost = compute_cost(graph_, bound, decision.cuts, mesh_, options_.costs);
+    Effect effect;
+    effect.seconds = compute_cost(graph_, bound, decision.cuts, mesh_, options_.costs);
     for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
-      if (bound.node.inputs[i].empty()) continue;
-      cost += obtain(state, graph_.tensor(bound.node.inputs[i]),
-                     layout_of(rule, rule.inputs[i], false, decision.cuts, mesh_));
+      const std::string& input = bound.node.inputs[i];
+      // Weights are loaded in any layout; reading them is part of the computation.
+      if (input.empty() || graph_.tensor(input).weight) continue;
+      effect.wants.emplace_back(
+          input, id_of(layout_of(rule, rule.inputs[i], false, decision.cuts, mesh_)));
     }
     for (std::size_t o = 0; o < bound.node.outputs.size(); ++o) {
       if (bound.node.outputs[o].empty()) continue;
@@ -108,11 +143,12 @@ class Search {
           const int dim = decision.resolution[static_cast<std::size_t>(axes.front())].dim;
           cut(made, mesh_, tensor.shape, dim, axes, decision.resolution_division);
         }
-        cost += transfer_cost(kind, axes, tensor, made, mesh_, options_.costs);
+        effect.seconds += transfer_cost(kind, axes, tensor, made, mesh_, options_.costs);
       }
-      state[tensor.name] = {id_of(made)};
+      effect.makes.emplace_back(tensor.name, id_of(made));
     }
-    return cost;
+    beat();
+    return effect;
   }
 
   void drop_dead(State& state, std::size_t n) {
@@ -124,12 +160,21 @@ class Search {
 
   std::vector<Entry> advance(const std::vector<Entry>& before, std::size_t n,
                              const std::vector<Decision>& candidates) {
+    std::vector<Effect> effects;
+    for (const Decision& decision : candidates) {
+      effects.push_back(effect_of(graph_.nodes[n], decision));
+    }
     std::map<State, std::size_t> known;
     std::vector<Entry> after;
     for (std::size_t e = 0; e < before.size(); ++e) {
-      for (std::size_t c = 0; c < candidates.size(); ++c) {
+      beat();
+      for (std::size_t c = 0; c < effects.size(); ++c) {
         Entry entry{before[e].state, before[e].cost, static_cast<int>(e), static_cast<int>(c)};
-        entry.cost += take(entry.state, graph_.nodes[n], candidates[c]);
+        entry.cost += effects[c].seconds;
+        for (const auto& [tensor, id] : effects[c].wants) {
+          entry.cost += obtain(entry.state, tensor, id);
+        }
+        for (const auto& [tensor, id] : effects[c].makes) entry.state[tensor] = {id};
         drop_dead(entry.state, n);
         const auto [place, fresh] = known.try_emplace(entry.state, after.size());
         if (fresh) {
@@ -139,10 +184,11 @@ class Search {
         }
       }
     }
-    if (after.size() > kMaxStates) {
+    const std::size_t keep = states_to_keep(candidates.size());
+    if (after.size() > keep) {
       std::stable_sort(after.begin(), after.end(),
                        [](const Entry& a, const Entry& b) { return a.cost < b.cost; });
-      after.resize(kMaxStates);
+      after.resize(keep);
     }
     return after;
   }
@@ -153,8 +199,8 @@ class Search {
     for (std::size_t e = 0; e < entries.size(); ++e) {
       double cost = entries[e].cost;
       for (const std::string& output : graph_.outputs) {
-        const Tensor& tensor = graph_.tensor(output);
-        cost += obtain(entries[e].state, tensor, replicate(mesh_, tensor.shape.size()));
+        const std::size_t dims = graph_.tensor(output).shape.size();
+        cost += obtain(entries[e].state, output, id_of(replicate(mesh_, dims)));
       }
       if (cost < least) least = cost, best = static_cast<int>(e);
     }
@@ -167,6 +213,7 @@ class Search {
   const std::vector<std::optional<FactorCuts>>& demands_;
   std::map<std::string, std::size_t> last_use_;
   std::vector<Layout> layouts_;
+  std::map<std::tuple<std::string, int, int>, Way> ways_;
 };
 
 }  // namespace

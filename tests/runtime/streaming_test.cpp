@@ -62,12 +62,19 @@ TEST(Streaming, OperatorsThatMixRows) {
       {"Slice", {{"starts", Ints{1}}, {"ends", Ints{3}}}},
       {"Concat", first},
       {"Split", first},
-      {"LayerNormalization", first},
   };
   for (const auto& [op, attributes] : mixing) {
     const std::string text = refusal({{op, attributes}}, "all");
     EXPECT_NE(text.find(op + " x' needs all rows of the batch at once"), text.npos) << text;
   }
+  // A weight as long as the batch fits these rows only.
+  const std::string tied = refusal({{"LayerNormalization", first}}, "all");
+  EXPECT_NE(tied.find("LayerNormalization x' ties the batch to all"), tied.npos) << tied;
+  // Two rows made one, and one made three.
+  const std::string joined = refusal({{"Reshape", {{"shape", Ints{-1, 24}}}}});
+  EXPECT_NE(joined.find("Reshape x' joins rows of the batch"), joined.npos) << joined;
+  const std::string tripled = refusal({{"Reshape", {{"shape", Ints{-1, 4}}}}});
+  EXPECT_NE(tripled.find("output x' has no batch at dimension 0"), tripled.npos) << tripled;
   // A-16 of the acceptance cases: a product, then a sum over all rows.
   const std::string text = refusal({{"MatMul", {}}, {"ReduceSum", {{"axes", Ints{0}}}}}, "w");
   EXPECT_NE(text.find("ReduceSum x'' needs all rows"), text.npos) << text;

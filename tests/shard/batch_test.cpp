@@ -85,5 +85,14 @@ TEST(Batch, OtherRefusals) {
   EXPECT_THROWN(check(graph), kUsage, "output v has no batch at dimension 0");
 }
 
+// A weight that is as long as the batch fits these rows and no others.
+TEST(Batch, AWeightAsLongAsTheBatchIsRefused) {
+  const Graph graph = graph_of({test::node("Add", "add", {"x", "v"}, "y")}, kBatched);
+  const WeightTable weights{{"v", test::weight({4, 96})}};
+  EXPECT_THROWN(
+      check_streamable(graph, bind(graph, {{"batch", 4}}, weights, test::rules()), "batch"),
+      kUsage, "Add add ties the batch to v");
+}
+
 }  // namespace
 }  // namespace tpinfer::shard
