@@ -88,6 +88,13 @@ def streaming(folder):
     equal(hashes(run(arguments)), {"y": sha256(X - X.sum(axis=0))}, "all rows at once")
     for rows in (1, 4):
         refused(run([*arguments, "--batch-size", rows]), 64, "--batch-size", "ReduceSum total")
+    # Keeps all rows of a batch of 4, but not of the 11: chance must not decide.
+    head = graph({"x": ["batch", 96]}, "y", node("Slice", "x", "y", name="head", starts=[0],
+                                                 ends=[4], axes=[0]))
+    write_model(folder / "head.h5", head)
+    for rows in (1, 4, 5):
+        refused(run(["--model", folder / "head.h5", "--input", folder / "x.npy", "--batch-size",
+                     rows]), 64, "--batch-size", "Slice head")
     fixed = graph({"x": [11, 96]}, "y", node("Neg", "x", "y"))
     write_model(folder / "fixed.h5", fixed)
     refused(run(["--model", folder / "fixed.h5", "--batch-size", "4"]), 64, "--batch-size", "batch")
