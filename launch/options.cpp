@@ -112,6 +112,12 @@ void declare(CLI::App& app, Options& o) {
   t.flag("--uneven", o.uneven, "let a strategy cut what it does not divide");
   t.value("--plan", o.plan, "cut|fastest", "cut every weight, or whatever is fastest [cut]")
       ->check(CLI::IsMember({"cut", "fastest"}));
+  t.value("--mesh", o.mesh, "dp=2,pp=2,tp=2",
+          "ranks that share the batch, the layers, the tensors [tp=all]");
+  t.value("--micro-batches", o.micro_batches, "N",
+          "pieces of a batch in flight [4 per stage of pp]")
+      ->check(at_least(1));
+  t.value("--rank-weights", o.rank_weights, "3,1", "how much each rank gets of a cut [equal]");
   t.flag("--explain", o.explain, "print the plan: what is cut, whole, idle, moved");
   t.group("Computation");
   t.value("--kernels", o.kernels, "eigen|blas|reference", "who multiplies; same bits [eigen]")

@@ -24,6 +24,9 @@ struct Options {
 
   std::string strategies;
   bool uneven = false;
+  std::string mesh;          // dp=2,pp=2,tp=2
+  std::string rank_weights;  // 3,1
+  int micro_batches = 0;     // 0 = four per pipeline stage
   std::string plan = "cut";  // cut | fastest
   bool explain = false;
   bool dry_run = false;

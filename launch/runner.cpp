@@ -58,9 +58,13 @@ shard::BoundGraph Runner::bound(const shard::Symbols& symbols) const {
 void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
   comm::together(world_, "plan", [&] {
     symbols_ = symbols;
-    bound_ = bound(symbols);
-    if (rows > 0) check_streams(rows);
     shard::PlanOptions plan_options;
+    plan_options.mesh = shard::parse_mesh(options_.mesh);
+    plan_options.mesh.rank_weights = shard::parse_rank_weights(options_.rank_weights);
+    choose_micro_batches(plan_options.mesh);
+    if (rows > 0 || micro_batches_ > 1) check_streams(rows);
+    bound_ = bound(runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols));
+    plan_options.batch_inputs = shard::batch_inputs(graph_, *bound_);
     plan_options.strategies = options_.strategies.empty()
                                   ? std::map<std::string, shard::Strategy>{}
                                   : shard::parse_strategies(options_.strategies);
@@ -68,10 +72,34 @@ void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
     plan_options.fastest = options_.plan == "fastest";
     plan_ = shard::make_plan(*bound_, world_.size(), plan_options);
   });
-  const std::string extra = fmt::format("kernels {} fast {} head {} repeat {}", options_.kernels,
-                                        options_.fast, options_.print_head, options_.repeat);
+  const std::string extra =
+      fmt::format("kernels {} fast {} head {} repeat {} micro {}", options_.kernels, options_.fast,
+                  options_.print_head, options_.repeat, micro_batches_);
   hashes_agree(world_, "the plan (options, model or version)",
                runtime::fingerprint(*bound_, *plan_, extra));
+}
+
+// Several per stage, so that all stages are busy most of the time.
+void Runner::choose_micro_batches(const shard::MeshOptions& mesh) {
+  constexpr int kPerStage = 4;
+  const std::string batch = shard::batch_symbol(graph_);
+  const std::int64_t rows = batch.empty() ? 1 : symbols_.at(batch);
+  if (options_.micro_batches > 1 && batch.empty()) {
+    fail(Fault::usage,
+         "--micro-batches: no input has a symbol such as \"batch\" as its first extent; the model "
+         "takes its shape as it is");
+  }
+  micro_batches_ = options_.micro_batches > 0 ? options_.micro_batches
+                   : mesh.pp > 1              ? kPerStage * mesh.pp
+                                              : 1;
+  // At least one row for each part of the batch.
+  const std::int64_t most = std::max<std::int64_t>(1, rows / mesh.dp);
+  micro_batches_ = static_cast<int>(std::clamp<std::int64_t>(micro_batches_, 1, most));
+}
+
+runtime::Pipeline::Options Runner::pipeline_options() const {
+  return {shard::batch_symbol(graph_), micro_batches_,
+          [this](const shard::Symbols& symbols) { return bound(symbols); }};
 }
 
 void Runner::check_streams(std::int64_t rows) const {
@@ -86,8 +114,10 @@ void Runner::load() {
   metadata_bytes_ = model_.file().bytes_read();
   runtime::EngineOptions engine_options{kernels::parse_family(options_.kernels), options_.fast};
   comm::set_phase("make groups");
-  engine_ = std::make_unique<runtime::Engine>(std::move(*bound_), *plan_, world_, engine_options);
-  bound_.reset();
+  engine_ = std::make_unique<runtime::Engine>(*bound_, *plan_, world_, engine_options);
+  pipeline_ = std::make_unique<runtime::Pipeline>(
+      *engine_, world_, pipeline_options(),
+      runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols_));
   comm::together(world_, "allocate memory", [&] {
     check_memory(engine_->bytes_needed(), session_.ranks_on_node());
     engine_->allocate();
@@ -117,14 +147,14 @@ void Runner::share_inputs(bool everywhere,
   const std::size_t count = graph_.inputs.size();
   comm::together(world_, "read input", [&] {
     for (std::size_t i = 0; i < count && (everywhere || world_.rank() == 0); ++i) {
-      fill(i, engine_->input(i));
+      fill(i, pipeline_->input(i));
       if (options_.check_finite) {
-        refuse_not_finite("input " + graph_.inputs[i].name, engine_->input(i));
+        refuse_not_finite("input " + graph_.inputs[i].name, pipeline_->input(i));
       }
     }
   });
   for (std::size_t i = 0; i < count; ++i) {
-    const View view = engine_->input(i);
+    const View view = pipeline_->input(i);
     if (!everywhere) {
       world_.broadcast(view.data, view.bytes(), 0);
     } else {
@@ -135,14 +165,12 @@ void Runner::share_inputs(bool everywhere,
 
 void Runner::run(const shard::Symbols& symbols, bool everywhere,
                  const std::function<void(std::size_t, const View&)>& fill) {
-  if (symbols != symbols_) {
-    engine_->rebind(bound(symbols));
-    symbols_ = symbols;
-  }
+  pipeline_->prepare(symbols);
+  symbols_ = symbols;
   comm::set_phase("read input");
   share_inputs(everywhere, fill);
   comm::set_phase("run");
-  engine_->run();
+  pipeline_->run();
   for (std::size_t i = 0; i < output_count(); ++i) make_nan_canonical(output(i));
   if (!options_.check_finite) return;
   comm::together(world_, "check output", [&] {
@@ -152,8 +180,8 @@ void Runner::run(const shard::Symbols& symbols, bool everywhere,
   });
 }
 
-const shard::Tensor& Runner::output_tensor(std::size_t i) const {
-  return bound_graph().tensor(graph_.outputs[i]);
+shard::Tensor Runner::output_tensor(std::size_t i) const {
+  return bound(symbols_).tensor(graph_.outputs[i]);
 }
 
 RankTimes Runner::times() {
@@ -161,11 +189,12 @@ RankTimes Runner::times() {
   const comm::Counters counters = world_.counters();
   mine.load = load_seconds_;
   mine.compute = engine_->times().compute;
-  mine.waiting = std::min(engine_->times().collectives, counters.waiting_seconds);
-  mine.communication = engine_->times().collectives - mine.waiting;
+  const double collectives = engine_->times().collectives + pipeline_->delivery_seconds();
+  mine.waiting = std::min(collectives, counters.waiting_seconds);
+  mine.communication = collectives - mine.waiting;
   mine.weight_bytes_read = static_cast<std::int64_t>(weight_bytes_read_);
   mine.weight_bytes = static_cast<std::int64_t>(shard::weight_bytes(*plan_, world_.rank()));
-  mine.activation_bytes = static_cast<std::int64_t>(engine_->arena_bytes());
+  mine.activation_bytes = static_cast<std::int64_t>(engine_->arena_bytes() + pipeline_->bytes());
   mine.bytes_sent = counters.bytes_sent;
   mine.collective_calls = counters.calls;
   return mine;

@@ -13,6 +13,8 @@
 #include "launch/story.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/model.hpp"
+#include "runtime/pipeline.hpp"
+#include "shard/plan/mesh_options.hpp"
 
 namespace tpinfer::launch {
 
@@ -37,18 +39,22 @@ class Runner {
            const std::function<void(std::size_t, const View&)>& fill);
 
   // Whole, equal on all ranks, NaN made canonical.
-  View output(std::size_t i) const { return engine_->output(i); }
+  View output(std::size_t i) const { return pipeline_->output(i); }
   std::size_t output_count() const { return graph_.outputs.size(); }
   // Element type and shape of output i on extents that were planned or run last.
-  const shard::Tensor& output_tensor(std::size_t i) const;
+  shard::Tensor output_tensor(std::size_t i) const;
 
   RankTimes times();
   const shard::Plan& planned() const { return *plan_; }
   // The graph that was planned; valid from plan() on.
-  const shard::BoundGraph& bound_graph() const { return engine_ ? engine_->graph() : *bound_; }
+  const shard::BoundGraph& bound_graph() const { return *bound_; }
+  // Micro-batches of a run on the extents that were planned.
+  int micro_batches() const { return micro_batches_; }
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
+  void choose_micro_batches(const shard::MeshOptions& mesh);
+  runtime::Pipeline::Options pipeline_options() const;
   void check_streams(std::int64_t rows) const;
   void share_inputs(bool everywhere, const std::function<void(std::size_t, const View&)>& fill);
 
@@ -62,6 +68,8 @@ class Runner {
   std::optional<shard::BoundGraph> bound_;
   std::optional<shard::Plan> plan_;
   std::unique_ptr<runtime::Engine> engine_;
+  std::unique_ptr<runtime::Pipeline> pipeline_;
+  int micro_batches_ = 1;
   double load_seconds_ = 0;
   std::size_t metadata_bytes_ = 0;  // read from the model file before the weights
   std::size_t weight_bytes_read_ = 0;

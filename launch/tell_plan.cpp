@@ -33,7 +33,7 @@ void tell_plan(const Context& context, const Runner& runner) {
                   least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most),
                   shard::total_weight_bytes(plan), counted(plan.weights.size(), "weight"),
                   counted(runner.bound_graph().nodes.size(), "operator")));
-  story.line("each run: " + shard::summarize_collectives(plan));
+  story.line("each run: " + shard::summarize_run(plan, runner.micro_batches()));
   if (!o.explain) return;
   std::vector<std::string> lines = shard::explain_plan(runner.bound_graph(), plan);
   const std::string text = shard::describe_plan(runner.bound_graph(), plan);

@@ -21,7 +21,7 @@ shard::BoundGraph bind_all(const runtime::Model& model, const shard::Graph& grap
                            const shard::Symbols& given, std::int64_t value);
 
 struct PlanRequest {
-  std::string model, graph, strategies, plan = "cut";
+  std::string model, graph, strategies, mesh, rank_weights, plan = "cut";
   int ranks = 1;
   bool uneven = false, json = false;
   std::vector<std::string> symbols;  // "batch=64"

@@ -46,6 +46,8 @@ void declare(CLI::App& app, Arguments& a, int& status) {
   plan->add_option("--graph", a.plan.graph, "name or index [the first]");
   plan->add_option("--set", a.plan.symbols, "value of a symbol, batch=64 [1]")->take_all();
   plan->add_option("--strategy", a.plan.strategies, "as tpinfer --strategy");
+  plan->add_option("--mesh", a.plan.mesh, "as tpinfer --mesh");
+  plan->add_option("--rank-weights", a.plan.rank_weights, "as tpinfer --rank-weights");
   plan->add_flag("--uneven", a.plan.uneven, "as tpinfer --uneven");
   plan->add_option("--plan", a.plan.plan, "cut or fastest [cut]")
       ->check(CLI::IsMember({"cut", "fastest"}));

@@ -8,6 +8,7 @@
 #include "kernels/base/text.hpp"
 #include "launch/tpmodel_commands.hpp"
 #include "runtime/program.hpp"
+#include "shard/plan/batch.hpp"
 #include "shard/plan/plan_text.hpp"
 
 namespace tpinfer::launch {
@@ -107,6 +108,9 @@ int plan_command(const PlanRequest& request) {
   if (!request.strategies.empty()) options.strategies = shard::parse_strategies(request.strategies);
   options.uneven = request.uneven;
   options.fastest = request.plan == "fastest";
+  options.mesh = shard::parse_mesh(request.mesh);
+  options.mesh.rank_weights = shard::parse_rank_weights(request.rank_weights);
+  options.batch_inputs = shard::batch_inputs(graph, bound);
   const shard::Plan plan = shard::make_plan(bound, request.ranks, options);
   if (request.json) {
     print_json(bound, plan);

@@ -31,86 +31,136 @@ struct Ready {
   const shard::Node* node = nullptr;
   std::vector<Piece> inputs, outputs;
   std::unique_ptr<Transfer> transfer;
-  int from = -1, to = -1;
+  std::byte *from = nullptr, *to = nullptr;
 };
 
 }  // namespace
 
-struct Engine::State {
+// The graph on certain extents, ready to run.
+struct Engine::Binding {
   shard::BoundGraph graph;
   shard::Plan plan;
+  Program program;
+  std::vector<Ready> steps;
+};
+
+struct Engine::State {
   comm::Communicator& world;
   EngineOptions options;
-  Program program;
-  std::map<std::vector<int>, std::unique_ptr<comm::Communicator>> groups;  // by mesh axes
+  // By the mesh axes and the pipeline stages that a group of ranks spans.
+  std::map<std::vector<int>, std::unique_ptr<comm::Communicator>> groups;
   Block weights, arena, scratch;
-  std::vector<Ready> steps;
+  std::vector<std::unique_ptr<Binding>> bindings;
+  Binding* current = nullptr;
   EngineTimes times;
   std::string kernel_report;
 
-  std::byte* at(int value) const {
-    const Place& place = program.places[static_cast<std::size_t>(value)];
+  std::byte* at(const Place& place) const {
     return (place.store == Place::Store::weights ? weights : arena).data() + place.offset;
   }
 
-  Piece piece(int value) const {
+  Piece piece(const Program& program, int value) const {
     if (value < 0) return {};
     const Place& place = program.places[static_cast<std::size_t>(value)];
     // Empty pieces still point somewhere: null means "left out".
     static std::byte nowhere[64];
-    std::byte* data = place.bytes > 0 ? at(value) : nowhere;
+    std::byte* data = place.bytes > 0 ? at(place) : nowhere;
     return {{data, place.dtype, place.box.extent}, place.box, place.global};
   }
 
-  void make_groups();
-  void prepare();
-  void prepare_compute(const shard::PlanStep& step, Ready& ready);
+  void add(shard::BoundGraph graph, shard::Plan plan);
+  void make_groups(const shard::Plan& plan);
+  void prepare(Binding& binding);
+  void prepare_step(Binding& binding, const shard::PlanStep& step);
+  void provide_memory();
   void prove_kernels();
 };
 
-void Engine::State::make_groups() {
+namespace {
+
+std::vector<int> group_key(const shard::Plan& plan, const shard::PlanStep& step) {
+  std::vector<int> key = step.axes;
+  key.push_back(-1);
+  for (int id : {step.inputs[0], step.outputs[0]}) {
+    key.push_back(plan.values[static_cast<std::size_t>(id)].layout.stage());
+  }
+  return key;
+}
+
+}  // namespace
+
+// Collective: all ranks make all groups, those that they have no part in too.
+void Engine::State::make_groups(const shard::Plan& plan) {
   for (const shard::PlanStep& step : plan.steps) {
-    if (!shard::is_collective(step.kind) || groups.contains(step.axes)) continue;
-    const std::vector<int> members = plan.mesh.group_of(step.axes, world.rank());
-    groups[step.axes] = world.split(members.front(), plan.mesh.index_in(step.axes, world.rank()));
+    if (!shard::is_collective(step.kind)) continue;
+    const std::vector<int> key = group_key(plan, step);
+    if (groups.contains(key)) continue;
+    const std::vector<int> members = shard::members_of(plan, step, world.rank());
+    const bool joins = !members.empty();
+    groups[key] = world.split(joins ? members.front() : world.size() + world.rank(),
+                              plan.mesh.index_in(step.axes, world.rank()));
   }
 }
 
-void Engine::State::prepare_compute(const shard::PlanStep& step, Ready& ready) {
-  ready.node = &graph.nodes[static_cast<std::size_t>(step.node)].node;
-  ready.op = &operator_table().at(ready.node->op);
-  for (int id : step.inputs) ready.inputs.push_back(piece(id));
-  for (int id : step.outputs) ready.outputs.push_back(piece(id));
+void Engine::State::prepare_step(Binding& binding, const shard::PlanStep& step) {
+  const Program& program = binding.program;
+  if (shard::members_of(binding.plan, step, world.rank()).empty()) return;
+  Ready& ready = binding.steps.emplace_back();
+  if (step.kind == Kind::compute) {
+    ready.node = &binding.graph.nodes[static_cast<std::size_t>(step.node)].node;
+    ready.op = &operator_table().at(ready.node->op);
+    for (int id : step.inputs) ready.inputs.push_back(piece(program, id));
+    for (int id : step.outputs) ready.outputs.push_back(piece(program, id));
+    return;
+  }
+  const bool sum = step.kind == Kind::all_reduce || step.kind == Kind::reduce_scatter;
+  comm::Communicator& group =
+      shard::is_collective(step.kind) ? *groups.at(group_key(binding.plan, step)) : world;
+  ready.from = at(program.places[static_cast<std::size_t>(step.inputs[0])]);
+  ready.to = at(program.places[static_cast<std::size_t>(step.outputs[0])]);
+  ready.transfer = std::make_unique<Transfer>(
+      binding.plan, step, world.rank(), group,
+      sum ? shard::roots_of_sum(binding.graph, binding.plan, step, world.rank())
+          : std::vector<std::vector<Range>>{},
+      options.fast);
 }
 
-void Engine::State::prepare() {
-  program = compile(graph, plan, world.rank(), options.fast);
-  if (arena.size() < program.arena_bytes) arena = Block(program.arena_bytes, "activations");
-  std::size_t scratch_bytes = 0;
-  steps.clear();
-  for (const shard::PlanStep& step : plan.steps) {
-    Ready& ready = steps.emplace_back();
-    if (step.kind == Kind::compute) {
-      prepare_compute(step, ready);
-      continue;
+void Engine::State::prepare(Binding& binding) {
+  binding.steps.clear();
+  for (const shard::PlanStep& step : binding.plan.steps) prepare_step(binding, step);
+}
+
+void Engine::State::add(shard::BoundGraph graph, shard::Plan plan) {
+  make_groups(plan);
+  bindings.push_back(std::make_unique<Binding>());
+  Binding& binding = *bindings.back();
+  binding.graph = std::move(graph);
+  binding.plan = std::move(plan);
+  binding.program = compile(binding.graph, binding.plan, world.rank(), options.fast);
+}
+
+// Memory for the largest of all bindings. Steps hold addresses, so all are made again when it
+// moves.
+void Engine::State::provide_memory() {
+  std::size_t arena_bytes = arena.size();
+  for (const auto& binding : bindings) {
+    arena_bytes = std::max(arena_bytes, binding->program.arena_bytes);
+  }
+  const bool moves = arena_bytes > arena.size();
+  if (moves) arena = Block(arena_bytes, "activations");
+  std::size_t scratch_bytes = scratch.size();
+  for (const auto& binding : bindings) {
+    if (moves || binding->steps.empty()) prepare(*binding);
+    for (const Ready& ready : binding->steps) {
+      if (ready.transfer) scratch_bytes = std::max(scratch_bytes, ready.transfer->scratch_bytes());
     }
-    const bool sum = step.kind == Kind::all_reduce || step.kind == Kind::reduce_scatter;
-    comm::Communicator& group = step.axes.empty() ? world : *groups.at(step.axes);
-    ready.from = step.inputs[0];
-    ready.to = step.outputs[0];
-    ready.transfer =
-        std::make_unique<Transfer>(plan, step, world.rank(), group,
-                                   sum ? shard::roots_of_sum(graph, plan, step, world.rank())
-                                       : std::vector<std::vector<Range>>{},
-                                   options.fast);
-    scratch_bytes = std::max(scratch_bytes, ready.transfer->scratch_bytes());
   }
   if (scratch.size() < scratch_bytes) scratch = Block(scratch_bytes, "communication buffers");
 }
 
 void Engine::State::prove_kernels() {
   std::vector<kernels::MatmulProblem> problems;
-  for (const Ready& ready : steps) {
+  for (const Ready& ready : current->steps) {
     if (!ready.op || ready.node->op != "MatMul" || ready.inputs[1].view.shape.size() != 2) continue;
     const Piece &x = ready.inputs[0], &w = ready.inputs[1];
     kernels::MatmulProblem problem{1,
@@ -126,19 +176,18 @@ void Engine::State::prove_kernels() {
 
 Engine::Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& world,
                const EngineOptions& options)
-    : state_(new State{
-          std::move(graph), std::move(plan), world, options, {}, {}, {}, {}, {}, {}, {}, {}}) {
-  state_->make_groups();
-  state_->program = compile(state_->graph, state_->plan, world.rank(), options.fast);
+    : state_(new State{world, options, {}, {}, {}, {}, {}, nullptr, {}, {}}) {
+  state_->add(std::move(graph), std::move(plan));
+  use(0);
 }
 
 std::size_t Engine::bytes_needed() const {
-  return state_->program.weight_bytes + state_->program.arena_bytes;
+  return state_->current->program.weight_bytes + state_->current->program.arena_bytes;
 }
 
 void Engine::allocate() {
-  state_->weights = Block(state_->program.weight_bytes, "weights");
-  state_->prepare();
+  state_->weights = Block(state_->current->program.weight_bytes, "weights");
+  state_->provide_memory();
   state_->prove_kernels();
 }
 
@@ -147,15 +196,17 @@ Engine::~Engine() = default;
 void Engine::load(shard::ModelFile& file,
                   const std::function<void(std::size_t, std::size_t)>& progress) {
   State& s = *state_;
-  const std::size_t total = shard::weight_bytes(s.plan, s.world.rank());
+  const Binding& binding = *s.current;
+  const std::size_t total = shard::weight_bytes(binding.plan, s.world.rank());
   std::size_t done = 0;
-  for (int id : s.plan.weights) {
-    const Place& place = s.program.places[static_cast<std::size_t>(id)];
+  for (int id : binding.plan.weights) {
+    const Place& place = binding.program.places[static_cast<std::size_t>(id)];
+    if (place.bytes == 0) continue;
     const shard::Tensor& tensor =
-        s.graph.tensor(s.plan.values[static_cast<std::size_t>(id)].tensor);
+        binding.graph.tensor(binding.plan.values[static_cast<std::size_t>(id)].tensor);
     comm::fault_site("load");
     try {
-      load_weight(file, *tensor.weight, place.box, s.at(id));
+      load_weight(file, *tensor.weight, place.box, s.at(place));
     } catch (const Error& error) {
       fail_in("weight " + tensor.name, error);
     }
@@ -166,38 +217,47 @@ void Engine::load(shard::ModelFile& file,
 
 void Engine::for_each_weight(
     const std::function<void(const std::string&, const View&)>& body) const {
-  for (int id : state_->plan.weights) {
-    body(state_->plan.values[static_cast<std::size_t>(id)].tensor, state_->piece(id).view);
+  const Binding& binding = *state_->current;
+  for (int id : binding.plan.weights) {
+    body(binding.plan.values[static_cast<std::size_t>(id)].tensor,
+         state_->piece(binding.program, id).view);
   }
 }
 
-void Engine::rebind(shard::BoundGraph graph) {
+std::size_t Engine::bind(shard::BoundGraph graph) {
   State& s = *state_;
-  shard::Plan plan =
-      shard::lay_out(graph, s.plan.mesh, shard::carry_over(s.graph, s.plan.decisions, graph));
+  const Binding& first = *s.bindings[0];
+  shard::Plan plan = shard::lay_out(graph, first.plan.mesh,
+                                    shard::carry_over(first.graph, first.plan.decisions, graph));
   // Equal layouts in equal order are equal places; asked of the plans, all ranks answer alike.
-  bool same = plan.weights.size() == s.plan.weights.size();
+  bool same = plan.weights.size() == first.plan.weights.size();
   for (std::size_t i = 0; same && i < plan.weights.size(); ++i) {
-    const shard::Value& before = s.plan.values[static_cast<std::size_t>(s.plan.weights[i])];
+    const shard::Value& before = first.plan.values[static_cast<std::size_t>(first.plan.weights[i])];
     const shard::Value& after = plan.values[static_cast<std::size_t>(plan.weights[i])];
     same = before.tensor == after.tensor && before.layout == after.layout;
   }
-  if (!same)
+  if (!same) {
     fail(Fault::internal, "another batch size moves the weights; run without --batch-size");
-  s.graph = std::move(graph);
-  s.plan = std::move(plan);
-  s.make_groups();
-  s.prepare();
+  }
+  s.add(std::move(graph), std::move(plan));
+  s.provide_memory();
+  return s.bindings.size() - 1;
 }
 
-View Engine::input(std::size_t i) const { return state_->piece(state_->plan.inputs[i]).view; }
+void Engine::use(std::size_t binding) { state_->current = state_->bindings.at(binding).get(); }
 
-View Engine::output(std::size_t i) const { return state_->piece(state_->plan.outputs[i]).view; }
+View Engine::input(std::size_t i) const {
+  return state_->piece(state_->current->program, state_->current->plan.inputs[i]).view;
+}
+
+View Engine::output(std::size_t i) const {
+  return state_->piece(state_->current->program, state_->current->plan.outputs[i]).view;
+}
 
 void Engine::run() {
   State& s = *state_;
   const std::span<std::byte> scratch(s.scratch.data(), s.scratch.size());
-  for (const Ready& ready : s.steps) {
+  for (const Ready& ready : s.current->steps) {
     const Clock::time_point start = Clock::now();
     comm::fault_site("step");
     beat();
@@ -205,14 +265,14 @@ void Engine::run() {
       ready.op->run({*ready.node, ready.inputs, ready.outputs, s.options.family, s.options.fast});
       s.times.compute += seconds_since(start);
     } else {
-      ready.transfer->run(s.at(ready.from), s.at(ready.to), scratch);
+      ready.transfer->run(ready.from, ready.to, scratch);
       s.times.collectives += seconds_since(start);
     }
   }
 }
 
-const shard::BoundGraph& Engine::graph() const { return state_->graph; }
-const shard::Plan& Engine::plan() const { return state_->plan; }
+const shard::BoundGraph& Engine::graph() const { return state_->current->graph; }
+const shard::Plan& Engine::plan() const { return state_->current->plan; }
 EngineTimes Engine::times() const { return state_->times; }
 std::size_t Engine::arena_bytes() const { return state_->arena.size() + state_->scratch.size(); }
 const std::string& Engine::kernel_report() const { return state_->kernel_report; }

@@ -47,13 +47,17 @@ class Engine {
   // Calls `body` with every loaded weight of this rank: its name and its part.
   void for_each_weight(const std::function<void(const std::string&, const View&)>& body) const;
 
-  // The same decisions on other extents (the last, shorter batch); weights stay. Collective, as new
-  // collectives may need new sub-groups.
-  void rebind(shard::BoundGraph graph);
+  // The same decisions on other extents (another batch size); weights stay. Collective, as new
+  // collectives may need new sub-groups. Returns its number; the first extents have number 0.
+  std::size_t bind(shard::BoundGraph graph);
+
+  // Which extents all members below mean. Local.
+  void use(std::size_t binding);
 
   // Where input `i` of the graph is to be written before each run(): whole, dense.
   View input(std::size_t i) const;
-  // Output `i` after run(): whole, the same bits on every rank; valid until the next run().
+  // Output `i` after run(): whole, the same bits on every rank that has it (with pipeline stages
+  // those of the last one; empty elsewhere); valid until the next run().
   View output(std::size_t i) const;
 
   // Collective.
@@ -67,6 +71,7 @@ class Engine {
   const std::string& kernel_report() const;
 
  private:
+  struct Binding;
   struct State;
   std::unique_ptr<State> state_;
 };

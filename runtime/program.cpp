@@ -82,7 +82,7 @@ Program compile(const shard::BoundGraph& graph, const shard::Plan& plan, int ran
     place.dtype = value.dtype;
     place.global = value.shape;
     place.box = shard::local_box(value.shape, value.layout, plan.mesh, rank);
-    place.bytes = byte_count(place.box.extent, value.dtype);
+    place.bytes = shard::local_bytes(value, plan.mesh, rank);
     program.places.push_back(std::move(place));
   }
   for (const shard::PlanStep& step : plan.steps) {

@@ -16,6 +16,7 @@ std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 // that hold the same part, the one with the target's own coordinates does.
 bool serves(const shard::Plan& plan, const std::vector<int>& axes, const shard::Layout& from,
             int source, int target) {
+  if (!shard::holds(from, plan.mesh, source)) return false;
   const std::vector<int> s = plan.mesh.coordinates(source), t = plan.mesh.coordinates(target);
   for (int axis : axes) {
     const auto a = static_cast<std::size_t>(axis);
@@ -23,8 +24,6 @@ bool serves(const shard::Plan& plan, const std::vector<int>& axes, const shard::
   }
   return true;
 }
-
-Box nothing(const Box& like) { return {like.offset, Shape(like.extent.size(), 0)}; }
 
 }  // namespace
 
@@ -44,22 +43,26 @@ Transfer::Transfer(const shard::Plan& plan, const shard::PlanStep& step, int ran
     root_counts_.push_back(static_cast<int>(list.size()));
     all_roots_.insert(all_roots_.end(), list.begin(), list.end());
   }
-  const std::vector<int> members = plan.mesh.group_of(step.axes, rank);
+  const std::vector<int> members = shard::members_of(plan, step, rank);
   std::int64_t next = 0;  // gathered so far, in the order of the result's elements
   const Shape strides = strides_of(mine_after_.extent);
   in_order_ = true;
   for (std::size_t i = 0; i < members.size(); ++i) {
     const int other = members[i];
-    Box send = intersect(mine_before_, after(other));
-    Box receive = intersect(before(other), mine_after_);
-    if (!serves(plan, step.axes, from.layout, rank, other)) send = nothing(send);
-    if (!serves(plan, step.axes, from.layout, other, rank)) receive = nothing(receive);
+    const Box send = intersect(mine_before_, after(other));
+    const Box receive = intersect(before(other), mine_after_);
+    const bool gives = serves(plan, step.axes, from.layout, rank, other) &&
+                       shard::holds(to.layout, plan.mesh, other);
+    const bool takes = serves(plan, step.axes, from.layout, other, rank) &&
+                       shard::holds(to.layout, plan.mesh, rank);
+    const std::int64_t sent = gives ? element_count(send.extent) : 0;
+    const std::int64_t count = takes ? element_count(receive.extent) : 0;
     const bool reduces = kind_ == Kind::all_reduce || kind_ == Kind::reduce_scatter;
     const std::size_t sends =
         reduces && !fast ? roots_[static_cast<std::size_t>(group.rank())].size() : 1;
     const std::size_t gets = reduces && !fast ? roots_[i].size() : 1;
-    send_bytes_.push_back(static_cast<std::size_t>(element_count(send.extent)) * item * sends);
-    receive_bytes_.push_back(static_cast<std::size_t>(element_count(receive.extent)) * item * gets);
+    send_bytes_.push_back(static_cast<std::size_t>(sent) * item * sends);
+    receive_bytes_.push_back(static_cast<std::size_t>(count) * item * gets);
     std::int64_t start = 0;
     for (std::size_t d = 0; d < strides.size(); ++d) {
       start += (receive.offset[d] - mine_after_.offset[d]) * strides[d];
@@ -70,13 +73,12 @@ Transfer::Transfer(const shard::Plan& plan, const shard::PlanStep& step, int ran
       if (long_seen && receive.extent[d] != mine_after_.extent[d]) run = false;
       long_seen = long_seen || receive.extent[d] > 1;
     }
-    const std::int64_t count = element_count(receive.extent);
     in_order_ = in_order_ && (count == 0 || (run && start == next));
     next += count;
     sent_ += send_bytes_.back();
     received_ += receive_bytes_.back();
-    send_boxes_.push_back(std::move(send));
-    receive_boxes_.push_back(std::move(receive));
+    send_boxes_.push_back(send);
+    receive_boxes_.push_back(receive);
   }
   const auto result = static_cast<std::size_t>(element_count(mine_after_.extent)) * item;
   switch (kind_) {
@@ -102,6 +104,7 @@ void Transfer::run(const void* from, void* to, std::span<std::byte> scratch) con
     case Kind::all_gather:
       return gather(from, to, scratch);
     case Kind::all_to_all:
+    case Kind::send:
       return exchange(from, to, scratch);
     case Kind::all_reduce:
       return reduce(from, to, scratch);
@@ -123,6 +126,7 @@ void Transfer::gather(const void* from, void* to, std::span<std::byte> scratch) 
   const Piece whole{{to, dtype_, mine_after_.extent}, mine_after_, global_};
   std::byte* part = scratch.data();
   for (std::size_t i = 0; i < receive_boxes_.size(); ++i) {
+    if (receive_bytes_[i] == 0) continue;
     copy_common({{part, dtype_, receive_boxes_[i].extent}, receive_boxes_[i], global_}, whole);
     part += receive_bytes_[i];
   }
@@ -138,12 +142,14 @@ void Transfer::exchange(const void* from, void* to, std::span<std::byte> scratch
   std::byte* receive = send + aligned(sent_);
   std::byte* at = send;
   for (std::size_t i = 0; i < send_boxes_.size(); ++i) {
+    if (send_bytes_[i] == 0) continue;
     pack(from, mine_before_, at, i);
     at += send_bytes_[i];
   }
   group_.all_to_all(send, send_bytes_, receive, receive_bytes_);
   const Piece whole{{to, dtype_, mine_after_.extent}, mine_after_, global_};
   for (std::size_t i = 0; i < receive_boxes_.size(); ++i) {
+    if (receive_bytes_[i] == 0) continue;
     copy_common({{receive, dtype_, receive_boxes_[i].extent}, receive_boxes_[i], global_}, whole);
     receive += receive_bytes_[i];
   }

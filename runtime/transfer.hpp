@@ -15,8 +15,8 @@ namespace tpinfer::runtime {
 // knows neither operators nor weights. Prepared once, run many times without allocating.
 class Transfer {
  public:
-  // `group` spans step.axes in mesh order and outlives this. `roots` describes a pending sum (empty
-  // for other steps): the subtrees that each rank of the group holds. Local.
+  // `group` is shard::members_of the step, in that order, and outlives this. `roots` describes a
+  // pending sum (empty for other steps): the subtrees that each rank of the group holds. Local.
   Transfer(const shard::Plan& plan, const shard::PlanStep& step, int rank,
            comm::Communicator& group, std::vector<std::vector<Range>> roots, bool fast);
 

@@ -16,6 +16,20 @@ Range split(std::int64_t extent, int parts, int index, std::int64_t grain) {
   return {boundary(index), boundary(index + 1)};
 }
 
+Range split_by_shares(std::int64_t extent, std::span<const std::int64_t> shares, int index,
+                      std::int64_t grain) {
+  const std::int64_t units = (extent + grain - 1) / grain;
+  __int128 before = 0, total = 0;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (static_cast<int>(i) < index) before += shares[i];
+    total += shares[i];
+  }
+  auto boundary = [&](__int128 sum) {
+    return std::min(static_cast<std::int64_t>(units * sum / total) * grain, extent);
+  };
+  return {boundary(before), boundary(before + shares[static_cast<std::size_t>(index)])};
+}
+
 bool Box::empty() const {
   return std::any_of(extent.begin(), extent.end(), [](std::int64_t e) { return e == 0; });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "kernels/base/shape.hpp"
@@ -22,6 +23,13 @@ struct Range {
 // THE division of the project: layouts, leaves and collectives all call it.
 //   split(10, 3, i, 1) -> [0,3) [3,6) [6,10)        split(10, 3, i, 4) -> [0,4) [4,8) [8,10)
 Range split(std::int64_t extent, int parts, int index, std::int64_t grain = 1);
+
+// The same by shares: units floor(U * (shares before) / total) to floor(U * (with its own) / total).
+// Equal shares cut where equal parts do; a share of 0 is an empty part. Shares are >= 0, at least
+// one is not 0.
+//   split(10, {3, 1}, 0) -> [0,7)        split(10, {1, 0, 1}, 1) -> [5,5)
+Range split_by_shares(std::int64_t extent, std::span<const std::int64_t> shares, int index,
+                      std::int64_t grain = 1);
 
 // A part of a global tensor: where it starts and how far it reaches, per dimension.
 struct Box {

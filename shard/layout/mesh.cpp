@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tpinfer::shard {
 
@@ -10,6 +11,35 @@ int Mesh::size() const {
   int ranks = 1;
   for (const MeshAxis& axis : axes) ranks *= axis.size;
   return ranks;
+}
+
+int Mesh::axis(std::string_view name) const {
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    if (axes[a].name == name) return static_cast<int>(a);
+  }
+  return -1;
+}
+
+bool Mesh::free(int axis_index) const {
+  const std::string& name = axes[static_cast<std::size_t>(axis_index)].name;
+  return name != kPipelineAxis && name != kDataAxis;
+}
+
+std::vector<std::int64_t> Mesh::shares_of(const std::vector<int>& axes_of_group) const {
+  std::vector<std::int64_t> shares{1};
+  bool equal = true;
+  for (int a : axes_of_group) {
+    const MeshAxis& one = axes[static_cast<std::size_t>(a)];
+    equal = equal && one.shares.empty();
+    std::vector<std::int64_t> finer;
+    for (std::int64_t share : shares) {
+      for (int i = 0; i < one.size; ++i) {
+        finer.push_back(share * (one.shares.empty() ? 1 : one.shares[static_cast<std::size_t>(i)]));
+      }
+    }
+    shares = std::move(finer);
+  }
+  return equal ? std::vector<std::int64_t>{} : shares;
 }
 
 std::vector<int> Mesh::coordinates(int rank) const {
@@ -56,6 +86,7 @@ std::string to_text(const Mesh& mesh) {
   std::string text;
   for (const MeshAxis& axis : mesh.axes) {
     text += fmt::format("{}{} {}", text.empty() ? "" : " x ", axis.name, axis.size);
+    if (!axis.shares.empty()) text += fmt::format(" ({})", fmt::join(axis.shares, ":"));
   }
   return text;
 }

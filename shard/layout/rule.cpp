@@ -144,7 +144,7 @@ std::vector<Shape> output_shapes(const Rule& rule) {
 }
 
 Layout layout_of(const Rule& rule, const std::vector<RuleDim>& dims, bool is_output,
-                 const std::vector<Cut>& cuts, const Mesh& mesh) {
+                 const std::vector<Cut>& cuts, const Mesh& mesh, int stage) {
   Shape shape;
   for (const RuleDim& dim : dims) {
     std::int64_t extent = 1;
@@ -152,6 +152,9 @@ Layout layout_of(const Rule& rule, const std::vector<RuleDim>& dims, bool is_out
     shape.push_back(extent);
   }
   Layout layout = replicate(mesh, dims.size());
+  if (const int axis = mesh.axis(kPipelineAxis); axis >= 0) {
+    layout.placements[static_cast<std::size_t>(axis)] = {Placement::Kind::stage, stage};
+  }
   for (const Cut& c : cuts) {
     const Factor& factor = rule.factors[static_cast<std::size_t>(c.factor)];
     for (std::size_t d = 0; d < dims.size(); ++d) {

@@ -63,8 +63,9 @@ struct Cut {
 };
 
 // The layout that `cuts` give to a tensor of the rule with these dimensions; cut contracted
-// factors make an output partial when `is_output`.
+// factors make an output partial when `is_output`. On a mesh with pipeline stages the tensor is
+// held by `stage`.
 Layout layout_of(const Rule& rule, const std::vector<RuleDim>& dims, bool is_output,
-                 const std::vector<Cut>& cuts, const Mesh& mesh);
+                 const std::vector<Cut>& cuts, const Mesh& mesh, int stage = 0);
 
 }  // namespace tpinfer::shard

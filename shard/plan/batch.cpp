@@ -96,4 +96,51 @@ void check_streamable(const Graph& graph, const BoundGraph& bound, const std::st
   }
 }
 
+std::vector<std::string> batch_inputs(const Graph& graph, const BoundGraph& bound) {
+  const std::string symbol = batch_symbol(graph);
+  std::vector<std::string> names;
+  std::int64_t rows = -1;
+  for (const ValueSpec& input : graph.inputs) {
+    if (input.shape.empty()) continue;
+    if (symbol.empty()) {
+      const std::int64_t extent = bound.tensor(input.name).shape[0];
+      if (rows < 0) rows = extent;
+      if (extent == rows) names.push_back(input.name);
+    } else if (input.shape[0].symbol == symbol) {
+      names.push_back(input.name);
+    }
+  }
+  return names;
+}
+
+std::vector<int> batch_factors(const BoundGraph& bound, const std::vector<std::string>& inputs) {
+  BatchDims dims;
+  for (const std::string& input : inputs) dims[input] = 0;
+  std::vector<int> factors;
+  for (const BoundNode& node : bound.nodes) {
+    int found = -1;
+    bool mixed = false;
+    for (std::size_t i = 0; i < node.node.inputs.size(); ++i) {
+      const auto at = dims.find(node.node.inputs[i]);
+      if (at == dims.end()) continue;
+      const RuleDim& dim = node.rule.inputs[i][at->second];
+      mixed = mixed || dim.empty() || (found >= 0 && found != dim[0]);
+      if (!dim.empty()) found = dim[0];
+    }
+    if (found >= 0) {
+      const Factor& factor = node.rule.factors[static_cast<std::size_t>(found)];
+      mixed = mixed || !factor.cuttable || factor.contracted;
+    }
+    factors.push_back(mixed ? -1 : found);
+    if (factors.back() < 0) continue;
+    for (std::size_t o = 0; o < node.node.outputs.size(); ++o) {
+      const auto& out = node.rule.outputs[o];
+      for (std::size_t d = 0; d < out.size(); ++d) {
+        if (!out[d].empty() && out[d][0] == found) dims[node.node.outputs[o]] = d;
+      }
+    }
+  }
+  return factors;
+}
+
 }  // namespace tpinfer::shard

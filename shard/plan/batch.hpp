@@ -1,7 +1,9 @@
-// Whether a graph can be run in pieces of its batch: rows in, rows out, never mixed.
+// The batch of a graph: which dimension it is at each operator, and whether the graph can be run in
+// pieces of it (rows in, rows out, never mixed).
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "shard/plan/bound_graph.hpp"
 
@@ -16,5 +18,13 @@ std::string batch_symbol(const Graph& graph);
 // contracts them, wants them whole or moves them away from dimension 0 of an output, and an output
 // that does not have them.
 void check_streamable(const Graph& graph, const BoundGraph& bound, const std::string& symbol);
+
+// The inputs that carry the batch at dimension 0: those with batch_symbol(graph); without such a
+// symbol those that are as long as the first one.
+std::vector<std::string> batch_inputs(const Graph& graph, const BoundGraph& bound);
+
+// Per node the factor of its rule that is the batch, or -1 where rows are mixed, needed at once or
+// absent. A dp axis cuts these factors; the bits do not depend on it.
+std::vector<int> batch_factors(const BoundGraph& bound, const std::vector<std::string>& inputs);
 
 }  // namespace tpinfer::shard

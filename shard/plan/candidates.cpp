@@ -1,6 +1,9 @@
 #include <algorithm>
 
+#include "kernels/base/error.hpp"
+#include "shard/plan/batch.hpp"
 #include "shard/plan/planner.hpp"
+#include "shard/plan/stages.hpp"
 
 namespace tpinfer::shard {
 namespace {
@@ -10,18 +13,21 @@ bool has_contraction(const Rule& rule) {
                      [](const Factor& f) { return f.contracted; });
 }
 
-// Every way to give mesh axes to factors: choice[a] is a factor or -1.
-std::vector<std::vector<int>> assignments(const Rule& rule, const Mesh& mesh) {
+// Every way to give mesh axes to factors: choice[a] is a factor or -1. Only free axes have a
+// choice.
+std::vector<std::vector<int>> assignments(const Rule& rule, const Mesh& mesh, const Fixed& fixed) {
   std::vector<int> factors{-1};
   for (std::size_t f = 0; f < rule.factors.size(); ++f) {
     if (rule.factors[f].cuttable) factors.push_back(static_cast<int>(f));
   }
   std::vector<std::vector<int>> all{{}};
   for (const MeshAxis& axis : mesh.axes) {
+    const bool free = mesh.free(static_cast<int>(&axis - mesh.axes.data()));
+    const int forced = axis.name == kDataAxis ? fixed.batch_factor : -1;
     std::vector<std::vector<int>> longer;
     for (const std::vector<int>& choice : all) {
       for (int f : factors) {
-        if (axis.size == 1 && f >= 0) continue;
+        if (free ? axis.size == 1 && f >= 0 : f != forced) continue;
         longer.push_back(choice);
         longer.back().push_back(f);
       }
@@ -52,10 +58,9 @@ bool leaves_matter(const std::vector<Cut>& cuts, const Rule& rule, const Mesh& m
   for (const Cut& c : cuts) {
     const Factor& factor = rule.factors[static_cast<std::size_t>(c.factor)];
     if (factor.contracted) continue;
-    const int parts = mesh.size_of(c.axes);
-    for (int i = 0; i < parts; ++i) {
-      if (divide(factor.extent, parts, i, {1, true}) !=
-          divide(factor.extent, parts, i, {1, false})) {
+    for (int r : mesh.group_of(c.axes, 0)) {
+      if (divide(factor.extent, mesh, c.axes, r, {1, true}) !=
+          divide(factor.extent, mesh, c.axes, r, {1, false})) {
         return true;
       }
     }
@@ -63,14 +68,15 @@ bool leaves_matter(const std::vector<Cut>& cuts, const Rule& rule, const Mesh& m
   return false;
 }
 
-// Weights of matrix products are what tensor parallelism shares out: every one over all ranks.
+// Weights of matrix products are what tensor parallelism shares out: every one over all free axes.
 bool cuts_every_weight(const BoundGraph& graph, const BoundNode& bound,
                        const std::vector<Cut>& cuts, const Mesh& mesh) {
   for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
     if (bound.node.inputs[i].empty() || !graph.tensor(bound.node.inputs[i]).weight) continue;
     const Layout layout = layout_of(bound.rule, bound.rule.inputs[i], false, cuts, mesh);
     for (std::size_t a = 0; a < mesh.axes.size(); ++a) {
-      if (mesh.axes[a].size > 1 && layout.placements[a].kind != Placement::Kind::shard)
+      if (mesh.axes[a].size > 1 && mesh.free(static_cast<int>(a)) &&
+          layout.placements[a].kind != Placement::Kind::shard)
         return false;
     }
   }
@@ -79,9 +85,31 @@ bool cuts_every_weight(const BoundGraph& graph, const BoundNode& bound,
 
 }  // namespace
 
+std::vector<Fixed> fixed_by_mesh(const BoundGraph& graph, const Mesh& mesh,
+                                 const PlanOptions& options) {
+  std::vector<Fixed> fixed(graph.nodes.size());
+  if (const int pp = mesh.axis(kPipelineAxis); pp >= 0) {
+    const std::vector<int> stages = assign_stages(
+        graph, mesh.axes[static_cast<std::size_t>(pp)].size, options.stages, options.costs);
+    for (std::size_t n = 0; n < fixed.size(); ++n) fixed[n].stage = stages[n];
+  }
+  if (mesh.axis(kDataAxis) < 0) return fixed;
+  const std::vector<int> factors = batch_factors(graph, options.batch_inputs);
+  for (std::size_t n = 0; n < fixed.size(); ++n) fixed[n].batch_factor = factors[n];
+  // A single row is nobody's mistake: it is computed by all.
+  const bool rows =
+      std::any_of(options.batch_inputs.begin(), options.batch_inputs.end(),
+                  [&](const std::string& input) { return graph.tensor(input).shape[0] > 1; });
+  const bool none = std::all_of(factors.begin(), factors.end(), [](int f) { return f < 0; });
+  if (none && (rows || options.batch_inputs.empty())) {
+    fail(Fault::usage, "--mesh dp: no operator has rows of a batch to cut; use tp");
+  }
+  return fixed;
+}
+
 std::vector<Decision> resolutions_of(const BoundGraph& graph, const BoundNode& bound,
-                                     const std::vector<Cut>& cuts, const Mesh& mesh) {
-  std::vector<Decision> decisions{{cuts, {}, {}}};
+                                     const std::vector<Cut>& cuts, const Mesh& mesh, int stage) {
+  std::vector<Decision> decisions{{cuts, {}, {}, stage}};
   const Layout layout = layout_of(bound.rule, bound.rule.outputs[0], true, cuts, mesh);
   const std::vector<int> axes = layout.partial_axes();
   if (axes.empty()) return decisions;
@@ -92,7 +120,8 @@ std::vector<Decision> resolutions_of(const BoundGraph& graph, const BoundNode& b
     cut(even, mesh, shape, static_cast<int>(d), axes, {1, false});
     cut(leaves, mesh, shape, static_cast<int>(d), axes, {1, true});
     for (const Layout* scattered : {&even, &leaves}) {
-      Decision decision{cuts, std::vector<Placement>(mesh.axes.size()), scattered->divisions[d]};
+      Decision decision{cuts, std::vector<Placement>(mesh.axes.size()), scattered->divisions[d],
+                        stage};
       for (int a : axes) {
         decision.resolution[static_cast<std::size_t>(a)] = {Placement::Kind::shard,
                                                             static_cast<int>(d)};
@@ -104,9 +133,9 @@ std::vector<Decision> resolutions_of(const BoundGraph& graph, const BoundNode& b
 }
 
 std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& bound,
-                                    const Mesh& mesh, bool fastest) {
+                                    const Mesh& mesh, bool fastest, const Fixed& fixed) {
   std::vector<Decision> all, cut_weights;
-  for (const std::vector<int>& choice : assignments(bound.rule, mesh)) {
+  for (const std::vector<int>& choice : assignments(bound.rule, mesh, fixed)) {
     std::vector<std::vector<Cut>> variants{cuts_of(choice, bound.rule, false)};
     if (leaves_matter(variants[0], bound.rule, mesh)) {
       variants.push_back(cuts_of(choice, bound.rule, true));
@@ -114,7 +143,7 @@ std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& bo
     for (const std::vector<Cut>& cuts : variants) {
       const bool shares =
           has_contraction(bound.rule) && cuts_every_weight(graph, bound, cuts, mesh);
-      for (Decision& decision : resolutions_of(graph, bound, cuts, mesh)) {
+      for (Decision& decision : resolutions_of(graph, bound, cuts, mesh, fixed.stage)) {
         if (shares) cut_weights.push_back(decision);
         all.push_back(std::move(decision));
       }

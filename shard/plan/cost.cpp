@@ -6,9 +6,12 @@
 namespace tpinfer::shard {
 namespace {
 
-std::int64_t largest_division(std::int64_t extent, int parts, Division division) {
+std::int64_t largest_division(std::int64_t extent, const Mesh& mesh, const std::vector<int>& axes,
+                              Division division) {
   std::int64_t most = 0;
-  for (int i = 0; i < parts; ++i) most = std::max(most, divide(extent, parts, i, division).size());
+  for (int r : mesh.group_of(axes, 0)) {
+    most = std::max(most, divide(extent, mesh, axes, r, division).size());
+  }
   return most;
 }
 
@@ -18,8 +21,7 @@ std::int64_t largest_part(const Shape& shape, const Layout& layout, const Mesh& 
   std::int64_t count = 1;
   for (std::size_t d = 0; d < shape.size(); ++d) {
     const std::vector<int> axes = layout.axes_of(static_cast<int>(d));
-    count *= axes.empty() ? shape[d]
-                          : largest_division(shape[d], mesh.size_of(axes), layout.divisions[d]);
+    count *= axes.empty() ? shape[d] : largest_division(shape[d], mesh, axes, layout.divisions[d]);
   }
   return count;
 }
@@ -36,7 +38,7 @@ double compute_cost(const BoundGraph& graph, const BoundNode& bound, const std::
       std::int64_t extent = rule.factors[f].extent;
       for (const Cut& c : cuts) {
         if (c.factor == static_cast<int>(f)) {
-          extent = largest_division(extent, mesh.size_of(c.axes), {1, c.by_leaf});
+          extent = largest_division(extent, mesh, c.axes, {1, c.by_leaf});
         }
       }
       flops *= static_cast<double>(extent);
@@ -63,6 +65,8 @@ double transfer_cost(PlanStep::Kind kind, const std::vector<int>& axes, const Te
                      const Layout& to, const Mesh& mesh, const CostTable& costs) {
   const double bytes = static_cast<double>(largest_part(tensor.shape, to, mesh)) *
                        static_cast<double>(size_of(tensor.dtype));
+  if (kind == PlanStep::Kind::send)
+    return costs.latency_seconds + bytes / costs.wire_bytes_per_second;
   if (kind == PlanStep::Kind::narrow) return bytes / costs.memory_bytes_per_second;
   const double ranks = mesh.size_of(axes);
   // A whole sum moves as a scatter of sums and a gather of results: twice the bytes.

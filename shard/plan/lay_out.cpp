@@ -8,7 +8,9 @@
 namespace tpinfer::shard {
 namespace {
 
-bool contains(const Box& outer, const Box& inner) { return intersect(outer, inner) == inner; }
+bool contains(const Box& outer, const Box& inner) {
+  return inner.empty() || intersect(outer, inner) == inner;
+}
 
 class Writer {
  public:
@@ -22,7 +24,9 @@ class Writer {
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) add_node(n, decisions[n]);
     for (const std::string& output : graph_.outputs) {
       const Tensor& tensor = graph_.tensor(output);
-      plan_.outputs.push_back(value_in(tensor, replicate(plan_.mesh, tensor.shape.size())));
+      const int made = made_.at(output).front();
+      plan_.outputs.push_back(
+          value_in(tensor, gathered(plan_.values[static_cast<std::size_t>(made)].layout)));
     }
     plan_.decisions = std::move(decisions);
     return std::move(plan_);
@@ -75,8 +79,8 @@ class Writer {
         continue;
       }
       const Tensor& tensor = graph_.tensor(bound.node.inputs[i]);
-      step.inputs.push_back(value_in(
-          tensor, layout_of(bound.rule, bound.rule.inputs[i], false, decision.cuts, plan_.mesh)));
+      step.inputs.push_back(value_in(tensor, layout_of(bound.rule, bound.rule.inputs[i], false,
+                                                       decision.cuts, plan_.mesh, decision.stage)));
     }
     std::vector<std::pair<int, const Tensor*>> pending;
     for (std::size_t o = 0; o < bound.node.outputs.size(); ++o) {
@@ -85,7 +89,8 @@ class Writer {
         continue;
       }
       const Tensor& tensor = graph_.tensor(bound.node.outputs[o]);
-      Layout layout = layout_of(bound.rule, bound.rule.outputs[o], true, decision.cuts, plan_.mesh);
+      Layout layout = layout_of(bound.rule, bound.rule.outputs[o], true, decision.cuts, plan_.mesh,
+                                decision.stage);
       const bool partial = layout.partial();
       step.outputs.push_back(new_value(tensor, std::move(layout)));
       if (partial) pending.emplace_back(step.outputs.back(), &tensor);
@@ -125,7 +130,8 @@ Plan lay_out(const BoundGraph& graph, const Mesh& mesh, std::vector<Decision> de
 
 Reshard reshard_between(const Shape& shape, const Layout& from, const Layout& to,
                         const Mesh& mesh) {
-  bool narrow = true;
+  // A stage can give only what it holds.
+  bool narrow = from.stage() < 0 || from.stage() == to.stage();
   for (int r = 0; narrow && r < mesh.size(); ++r) {
     narrow = contains(local_box(shape, from, mesh, r), local_box(shape, to, mesh, r));
   }
@@ -149,12 +155,15 @@ Reshard reshard_between(const Shape& shape, const Layout& from, const Layout& to
       return p.kind == Placement::Kind::shard &&
              std::find(dims.begin(), dims.end(), p.dim) != dims.end();
     };
-    if (!touches(from.placements[a]) && !touches(to.placements[a])) continue;
+    const bool leaves =
+        from.placements[a] != to.placements[a] && from.placements[a].kind == Placement::Kind::stage;
+    if (!leaves && !touches(from.placements[a]) && !touches(to.placements[a])) continue;
     reshard.axes.push_back(static_cast<int>(a));
     const bool gathers = from.placements[a].kind == Placement::Kind::shard &&
                          to.placements[a].kind == Placement::Kind::replicate;
     if (!gathers) reshard.kind = PlanStep::Kind::all_to_all;
   }
+  if (from.stage() >= 0 && from.stage() != to.stage()) reshard.kind = PlanStep::Kind::send;
   return reshard;
 }
 

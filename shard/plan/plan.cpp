@@ -24,8 +24,25 @@ std::string_view name_of(PlanStep::Kind kind) {
       return "all-reduce";
     case PlanStep::Kind::reduce_scatter:
       return "reduce-scatter";
+    case PlanStep::Kind::send:
+      return "send";
   }
   return "?";
+}
+
+std::vector<int> members_of(const Plan& plan, const PlanStep& step, int rank) {
+  auto joins = [&](int r) {
+    auto held = [&](int id) {
+      return id >= 0 && holds(plan.values[static_cast<std::size_t>(id)].layout, plan.mesh, r);
+    };
+    // A narrowing reads what all may hold: who gets a part of it takes part.
+    const bool gets = std::any_of(step.outputs.begin(), step.outputs.end(), held);
+    return gets || (is_collective(step.kind) && held(step.inputs[0]));
+  };
+  if (!joins(rank)) return {};
+  std::vector<int> members = plan.mesh.group_of(step.axes, rank);
+  std::erase_if(members, [&](int r) { return !joins(r); });
+  return members;
 }
 
 Range factor_range(const Rule& rule, int factor, const std::vector<Cut>& cuts, const Mesh& mesh,
@@ -33,7 +50,7 @@ Range factor_range(const Rule& rule, int factor, const std::vector<Cut>& cuts, c
   const std::int64_t extent = rule.factors[static_cast<std::size_t>(factor)].extent;
   for (const Cut& c : cuts) {
     if (c.factor != factor) continue;
-    return divide(extent, mesh.size_of(c.axes), mesh.index_in(c.axes, rank), {1, c.by_leaf});
+    return divide(extent, mesh, c.axes, rank, {1, c.by_leaf});
   }
   return {0, extent};
 }
@@ -58,7 +75,7 @@ std::vector<std::vector<Range>> roots_of_sum(const BoundGraph& graph, const Plan
                           maker.outputs.end();
     if (!made) continue;
     const Rule& rule = graph.nodes[static_cast<std::size_t>(maker.node)].rule;
-    for (int member : plan.mesh.group_of(step.axes, rank)) {
+    for (int member : members_of(plan, step, rank)) {
       roots.push_back(roots_on(rule, maker.cuts, plan.mesh, member));
     }
   }
@@ -85,6 +102,7 @@ std::vector<Decision> carry_over(const BoundGraph& from, const std::vector<Decis
 }
 
 std::size_t local_bytes(const Value& value, const Mesh& mesh, int rank) {
+  if (!holds(value.layout, mesh, rank)) return 0;
   return byte_count(local_box(value.shape, value.layout, mesh, rank).extent, value.dtype);
 }
 

@@ -15,6 +15,7 @@ struct Decision {
   std::vector<Placement> resolution;  // per mesh axis: what a pending sum becomes (replicate or
                                       // shard); unused entries are replicate
   Division resolution_division;       // of the dimension a pending sum is scattered over
+  int stage = 0;                      // the pipeline stage that runs the node
   bool operator==(const Decision&) const = default;
 };
 
@@ -34,6 +35,7 @@ struct PlanStep {
     all_to_all,      // shards -> other shards
     all_reduce,      // pending sum -> whole
     reduce_scatter,  // pending sum -> shards
+    send,            // from the ranks of one pipeline stage to those of another
   };
   Kind kind = Kind::compute;
   int node = -1;            // compute: index into BoundGraph::nodes
@@ -49,9 +51,16 @@ struct Plan {
   std::vector<PlanStep> steps;
   std::vector<int> weights;  // values that are loaded
   std::vector<int> inputs;   // values that are fed, whole on every rank; in the graph's order
-  std::vector<int> outputs;  // values that are returned, whole on every rank; in the graph's order
+  // Values that are returned, whole on every rank that holds them (the last pipeline stage, which
+  // sends them to the others once per run); in the graph's order.
+  std::vector<int> outputs;
   std::vector<Decision> decisions;  // per node
 };
+
+// The ranks that run a step together with `rank`, in the order of their group along step.axes:
+// for a compute step {rank}; without the ranks of pipeline stages that have no part in it; empty
+// when `rank` itself has none.
+std::vector<int> members_of(const Plan& plan, const PlanStep& step, int rank);
 
 bool is_collective(PlanStep::Kind kind);
 // "all-gather" and so on.

@@ -137,6 +137,18 @@ std::vector<std::string> explain_plan(const BoundGraph& graph, const Plan& plan)
   return lines;
 }
 
+std::string summarize_run(const Plan& plan, int micro_batches) {
+  std::string text = summarize_collectives(plan);
+  if (micro_batches > 1) text += fmt::format(", for each of {} micro-batches", micro_batches);
+  for (int id : plan.outputs) {
+    const Value& value = plan.values[static_cast<std::size_t>(id)];
+    if (value.layout.stage() < 0) continue;
+    text +=
+        fmt::format("; stage {} sends {} to all at the end", value.layout.stage(), value.tensor);
+  }
+  return text;
+}
+
 std::string summarize_collectives(const Plan& plan) {
   std::map<PlanStep::Kind, std::pair<int, std::size_t>> kinds;
   int count = 0;

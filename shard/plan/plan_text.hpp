@@ -22,6 +22,9 @@ std::vector<std::string> explain_plan(const BoundGraph& graph, const Plan& plan)
 // Bytes are those of the results.
 std::string summarize_collectives(const Plan& plan);
 
+// The same of a run of several micro-batches, with what stages send at its end.
+std::string summarize_run(const Plan& plan, int micro_batches);
+
 // Bytes of a collective's result on one rank with the most.
 std::size_t result_bytes(const Plan& plan, const PlanStep& step);
 

@@ -47,7 +47,11 @@ class Search {
  public:
   Search(const BoundGraph& graph, const Mesh& mesh, const PlanOptions& options,
          const std::vector<std::optional<FactorCuts>>& demands)
-      : graph_(graph), mesh_(mesh), options_(options), demands_(demands) {
+      : graph_(graph),
+        mesh_(mesh),
+        options_(options),
+        demands_(demands),
+        fixed_(fixed_by_mesh(graph, mesh, options)) {
     for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
       for (const std::string& input : graph.nodes[n].node.inputs) last_use_[input] = n;
     }
@@ -87,8 +91,10 @@ class Search {
 
   std::vector<Decision> candidates_for(std::size_t n) {
     const BoundNode& node = graph_.nodes[n];
-    if (!demands_[n]) return candidates_of(graph_, node, mesh_, options_.fastest);
-    return resolutions_of(graph_, node, cuts_on(mesh_, *demands_[n], node.rule), mesh_);
+    const Fixed& fixed = fixed_[n];
+    if (!demands_[n]) return candidates_of(graph_, node, mesh_, options_.fastest, fixed);
+    const std::vector<Cut> cuts = cuts_on(mesh_, *demands_[n], node.rule, fixed.batch_factor);
+    return resolutions_of(graph_, node, cuts, mesh_, fixed.stage);
   }
 
   // What it costs to have `tensor` in `wanted`; adds it to the state.
@@ -127,13 +133,13 @@ class Search {
       const std::string& input = bound.node.inputs[i];
       // Weights are loaded in any layout; reading them is part of the computation.
       if (input.empty() || graph_.tensor(input).weight) continue;
-      effect.wants.emplace_back(
-          input, id_of(layout_of(rule, rule.inputs[i], false, decision.cuts, mesh_)));
+      effect.wants.emplace_back(input, id_of(layout_of(rule, rule.inputs[i], false, decision.cuts,
+                                                       mesh_, decision.stage)));
     }
     for (std::size_t o = 0; o < bound.node.outputs.size(); ++o) {
       if (bound.node.outputs[o].empty()) continue;
       const Tensor& tensor = graph_.tensor(bound.node.outputs[o]);
-      Layout made = layout_of(rule, rule.outputs[o], true, decision.cuts, mesh_);
+      Layout made = layout_of(rule, rule.outputs[o], true, decision.cuts, mesh_, decision.stage);
       const std::vector<int> axes = made.partial_axes();
       if (!axes.empty()) {
         for (int a : axes) made.placements[static_cast<std::size_t>(a)] = {};
@@ -199,8 +205,8 @@ class Search {
     for (std::size_t e = 0; e < entries.size(); ++e) {
       double cost = entries[e].cost;
       for (const std::string& output : graph_.outputs) {
-        const std::size_t dims = graph_.tensor(output).shape.size();
-        cost += obtain(entries[e].state, output, id_of(replicate(mesh_, dims)));
+        const Layout whole = gathered(layout(entries[e].state.at(output).front()));
+        cost += obtain(entries[e].state, output, id_of(whole));
       }
       if (cost < least) least = cost, best = static_cast<int>(e);
     }
@@ -211,6 +217,7 @@ class Search {
   const Mesh& mesh_;
   const PlanOptions& options_;
   const std::vector<std::optional<FactorCuts>>& demands_;
+  const std::vector<Fixed> fixed_;
   std::map<std::string, std::size_t> last_use_;
   std::vector<Layout> layouts_;
   std::map<std::tuple<std::string, int, int>, Way> ways_;
@@ -219,8 +226,9 @@ class Search {
 }  // namespace
 
 Plan make_plan(const BoundGraph& graph, int ranks, const PlanOptions& options) {
-  const auto demands = demands_of(graph, options.strategies, ranks, options.uneven);
-  const Mesh mesh = mesh_for(demands, ranks);
+  const int tp = tensor_ranks(options.mesh, ranks);
+  const auto demands = demands_of(graph, options.strategies, tp, options.uneven);
+  const Mesh mesh = with_roles(options.mesh, mesh_for(demands, tp, options.mesh.tp));
   return lay_out(graph, mesh, Search(graph, mesh, options, demands).run());
 }
 

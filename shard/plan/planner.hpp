@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "shard/plan/mesh_options.hpp"
 #include "shard/plan/plan.hpp"
 #include "shard/plan/strategy.hpp"
 
@@ -23,6 +24,9 @@ struct PlanOptions {
   std::map<std::string, Strategy> strategies;  // --strategy
   bool uneven = false;                         // --uneven
   bool fastest = false;                        // --plan fastest: weights may stay whole
+  MeshOptions mesh;                            // --mesh, --rank-weights
+  std::map<std::string, int> stages;           // node -> pipeline stage, from a strategy file
+  std::vector<std::string> batch_inputs;       // whose dimension 0 a dp axis cuts
   CostTable costs;
 };
 
@@ -35,13 +39,23 @@ Plan make_plan(const BoundGraph& graph, int ranks, const PlanOptions& options);
 // Seconds that a plan takes by the table. What make_plan minimises.
 double plan_cost(const BoundGraph& graph, const Plan& plan, const CostTable& costs);
 
+// What the mesh fixes of a node before anything is chosen.
+struct Fixed {
+  int stage = 0;          // pipeline stage
+  int batch_factor = -1;  // what a dp axis cuts; -1 = nothing, the node is whole along dp
+};
+
+// Per node. Throws Fault::usage when a dp axis has nothing to cut.
+std::vector<Fixed> fixed_by_mesh(const BoundGraph& graph, const Mesh& mesh,
+                                 const PlanOptions& options);
+
 // All decisions that a node may take on a mesh: exposed for the test against brute force.
 std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& node,
-                                    const Mesh& mesh, bool fastest);
+                                    const Mesh& mesh, bool fastest, const Fixed& fixed);
 
 // The decisions that share these cuts: a pending sum may become whole or be scattered over any
 // dimension.
 std::vector<Decision> resolutions_of(const BoundGraph& graph, const BoundNode& node,
-                                     const std::vector<Cut>& cuts, const Mesh& mesh);
+                                     const std::vector<Cut>& cuts, const Mesh& mesh, int stage);
 
 }  // namespace tpinfer::shard

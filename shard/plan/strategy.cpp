@@ -174,8 +174,11 @@ std::vector<std::optional<FactorCuts>> demands_of(const BoundGraph& graph,
   return demands;
 }
 
-Mesh mesh_for(const std::vector<std::optional<FactorCuts>>& demands, int ranks) {
+Mesh mesh_for(const std::vector<std::optional<FactorCuts>>& demands, int ranks,
+              const std::vector<int>& asked) {
   std::set<int> borders{1, ranks};  // products of the leading axes
+  int leading = 1;
+  for (int size : asked) borders.insert(leading *= size);
   for (const auto& demand : demands) {
     if (!demand) continue;
     int product = 1;
@@ -200,11 +203,17 @@ Mesh mesh_for(const std::vector<std::optional<FactorCuts>>& demands, int ranks) 
   return mesh;
 }
 
-std::vector<Cut> cuts_on(const Mesh& mesh, const FactorCuts& demand, const Rule& rule) {
+std::vector<Cut> cuts_on(const Mesh& mesh, const FactorCuts& demand, const Rule& rule,
+                         int batch_factor) {
   std::vector<Cut> cuts;
   int axis = 0;
+  while (!mesh.free(axis)) ++axis;
+  const int dp = batch_factor < 0 ? -1 : mesh.axis(kDataAxis);
+  const auto batch = std::find(demand.factors.begin(), demand.factors.end(), batch_factor);
+  if (dp >= 0 && batch == demand.factors.end()) cuts.push_back({batch_factor, {dp}, false});
   for (std::size_t i = 0; i < demand.factors.size(); ++i) {
     Cut c{demand.factors[i], {}, false};
+    if (dp >= 0 && c.factor == batch_factor) c.axes.push_back(dp);
     for (int parts = 1; parts < demand.parts[i]; ++axis) {
       parts *= mesh.axes[static_cast<std::size_t>(axis)].size;
       c.axes.push_back(axis);

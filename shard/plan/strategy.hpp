@@ -35,12 +35,15 @@ std::vector<std::optional<FactorCuts>> demands_of(const BoundGraph& graph,
                                                   const std::map<std::string, Strategy>& given,
                                                   int ranks, bool uneven);
 
-// The coarsest mesh on which all demands are whole axes: {tp: ranks} without demands, {2,2,2} for
-// ((2,2),(2,2)) on 8 ranks. A demand that uses fewer ranks is repeated over a last axis. Throws
-// Fault::usage when two demands cannot share a mesh.
-Mesh mesh_for(const std::vector<std::optional<FactorCuts>>& demands, int ranks);
+// The coarsest mesh on which all demands and the axes that the user asked for (--mesh tp=2x2; may
+// be empty) are whole axes: {tp: ranks} without any, {2,2,2} for ((2,2),(2,2)) on 8 ranks. A demand
+// that uses fewer ranks is repeated over a last axis. Throws Fault::usage when two demands cannot
+// share a mesh.
+Mesh mesh_for(const std::vector<std::optional<FactorCuts>>& demands, int ranks,
+              const std::vector<int>& asked);
 
-// A demand on that mesh.
-std::vector<Cut> cuts_on(const Mesh& mesh, const FactorCuts& demand, const Rule& rule);
+// A demand on that mesh's free axes; a dp axis cuts `batch_factor` (-1 = nothing).
+std::vector<Cut> cuts_on(const Mesh& mesh, const FactorCuts& demand, const Rule& rule,
+                         int batch_factor);
 
 }  // namespace tpinfer::shard

@@ -130,7 +130,7 @@ TEST(Engine, RebindKeepsRowsAndWeights) {
     const std::string whole = test::run(engine, x);
     const std::size_t read = model.file().bytes_read();
     for (std::int64_t rows : {1, 3, 2, 7}) {
-      engine.rebind(test::bind(model, rows));
+      engine.use(engine.bind(test::bind(model, rows)));
       const std::string part = test::run(engine, x);
       EXPECT_EQ(part.size(), whole.size() / 7 * static_cast<std::size_t>(rows));
       EXPECT_EQ(part, whole.substr(0, part.size())) << rows << " rows of network " << seed;

@@ -86,7 +86,7 @@ void expect_same(SharedModel& shared, const shard::BoundGraph& graph, const shar
   EXPECT_TRUE(same(got, expected, c.fast)) << what << "\n" << shard::describe_plan(graph, plan);
   EXPECT_TRUE(same(test::run(engine, x), expected, c.fast)) << what << ", the second run";
   for (std::int64_t rows : c.rebinds) {
-    engine.rebind(test::bind(shared.model(), rows));
+    engine.use(engine.bind(test::bind(shared.model(), rows)));
     const std::string part = test::run(engine, x);
     EXPECT_EQ(part.size(),
               expected.size() / static_cast<std::size_t>(c.batch) * static_cast<std::size_t>(rows));
@@ -103,7 +103,9 @@ TEST(Sameness, DefaultAndFastestPlans) {
     SharedModel shared(seed, 2 + static_cast<int>(seed % 5), false);
     const shard::BoundGraph graph = test::bind(shared.model(), 5);
     for (bool fastest : {false, true}) {
-      const shard::Plan plan = shard::make_plan(graph, world().size(), {{}, false, fastest, {}});
+      shard::PlanOptions options;
+      options.fastest = fastest;
+      const shard::Plan plan = shard::make_plan(graph, world().size(), options);
       expect_same(shared, graph, plan, {5, {1, 2, 5}, false}, name_of_network(seed));
     }
   }
@@ -147,7 +149,7 @@ shard::Plan random_plan(const shard::BoundGraph& graph, const shard::Mesh& mesh,
   std::vector<shard::Decision> decisions;
   std::uint32_t drawn = 0;
   for (const shard::BoundNode& node : graph.nodes) {
-    const auto all = shard::candidates_of(graph, node, mesh, true);
+    const auto all = shard::candidates_of(graph, node, mesh, true, {});
     decisions.push_back(all[hash(seed, ++drawn) % all.size()]);
   }
   return shard::lay_out(graph, mesh, std::move(decisions));

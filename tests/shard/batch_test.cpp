@@ -90,8 +90,8 @@ TEST(Batch, AWeightAsLongAsTheBatchIsRefused) {
   const Graph graph = graph_of({test::node("Add", "add", {"x", "v"}, "y")}, kBatched);
   const WeightTable weights{{"v", test::weight({4, 96})}};
   EXPECT_THROWN(
-      check_streamable(graph, bind(graph, {{"batch", 4}}, weights, test::rules()), "batch"),
-      kUsage, "Add add ties the batch to v");
+      check_streamable(graph, bind(graph, {{"batch", 4}}, weights, test::rules()), "batch"), kUsage,
+      "Add add ties the batch to v");
 }
 
 }  // namespace

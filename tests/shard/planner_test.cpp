@@ -49,7 +49,7 @@ double brute_force(const BoundGraph& graph, const Mesh& mesh, const PlanOptions&
   std::vector<std::vector<Decision>> candidates;
   std::size_t combinations = 1;
   for (const BoundNode& node : graph.nodes) {
-    candidates.push_back(candidates_of(graph, node, mesh, options.fastest));
+    candidates.push_back(candidates_of(graph, node, mesh, options.fastest, {}));
     combinations *= candidates.back().size();
     if (combinations > limit) return -1;
   }
@@ -84,7 +84,9 @@ int compare(const std::vector<int>& operators, int ranks, std::size_t limit) {
   int compared = 0;
   for (const CostTable& costs : tables()) {
     for (bool fastest : {false, true}) {
-      const PlanOptions options{{}, false, fastest, costs};
+      PlanOptions options;
+      options.fastest = fastest;
+      options.costs = costs;
       const double least = brute_force(graph, mesh, options, limit);
       if (least < 0) continue;
       const Plan plan = make_plan(graph, ranks, options);
@@ -137,7 +139,8 @@ TEST(Planner, EqualsBruteForceOnAFork) {
       "y", {{"w", test::weight({10, 7})}});
   for (int ranks : {2, 3}) {
     for (const CostTable& costs : tables()) {
-      const PlanOptions options{{}, false, false, costs};
+      PlanOptions options;
+      options.costs = costs;
       const double least = brute_force(graph, {{{"tp", ranks}}}, options, 100000);
       ASSERT_GT(least, 0);
       EXPECT_NEAR(plan_cost(graph, make_plan(graph, ranks, options), costs), least, 1e-13 * least);
@@ -162,7 +165,9 @@ TEST(Planner, CutsEveryProductsWeightOverAllRanks) {
 
 TEST(Planner, FastestMayKeepWeightsWhole) {
   const BoundGraph graph = test::two_layers(4, 100, 37, 11);
-  const Plan plan = make_plan(graph, 8, {{}, false, true, {}});
+  PlanOptions options;
+  options.fastest = true;
+  const Plan plan = make_plan(graph, 8, options);
   for (const PlanStep& step : plan.steps) EXPECT_FALSE(is_collective(step.kind));
   EXPECT_EQ(weight_bytes(plan, 0), total_weight_bytes(plan));
 }

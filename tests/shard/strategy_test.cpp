@@ -23,7 +23,7 @@ FactorCuts check(const Strategy& strategy, int ranks, bool uneven = false, bool 
 Mesh mesh_of(const std::vector<Strategy>& strategies, int ranks) {
   std::vector<std::optional<FactorCuts>> demands{std::nullopt};
   for (const Strategy& strategy : strategies) demands.push_back(check(strategy, ranks));
-  return mesh_for(demands, ranks);
+  return mesh_for(demands, ranks, {});
 }
 
 TEST(Strategy, Parsing) {
@@ -136,7 +136,9 @@ struct Held {
 
 Held held(const Strategy& strategy) {
   const BoundGraph graph = test::matmul_neg();
-  const Plan plan = make_plan(graph, 8, {{{"fc", strategy}}, false, false, {}});
+  PlanOptions options;
+  options.strategies = {{"fc", strategy}};
+  const Plan plan = make_plan(graph, 8, options);
   Held result;
   for (const PlanStep& step : plan.steps) {
     if (is_collective(step.kind)) result.kinds.emplace_back(name_of(step.kind));
