@@ -116,11 +116,13 @@ class Check {
 
   // What differs first; "" when everything agrees. The comparison is rank 0's, told to all.
   std::string run_example(const shard::ExampleInfo& example) {
-    runner_.run(symbols_of_example(example), false, [&](std::size_t i, const View& view) {
+    Feed feed;
+    feed.fill = [&](std::size_t i, const View& view) {
       const shard::DatasetInfo& data =
           dataset(example.inputs, runner_.graph().inputs[i].name, example);
       model_.file().read(data.path, whole_box(data.shape), view.data);
-    });
+    };
+    runner_.run(symbols_of_example(example), feed);
     for (std::size_t i = 0; i < runner_.output_count(); ++i) {
       const View view = runner_.output(i);
       hashes_agree(world_, "output " + runner_.graph().outputs[i],

@@ -62,7 +62,7 @@ void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
     plan_options.mesh = shard::parse_mesh(options_.mesh);
     plan_options.mesh.rank_weights = shard::parse_rank_weights(options_.rank_weights);
     choose_micro_batches(plan_options.mesh);
-    if (rows > 0 || micro_batches_ > 1) check_streams(rows);
+    if (rows > 0) check_streams(rows, "--batch-size");
     bound_ = bound(runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols));
     plan_options.batch_inputs = shard::batch_inputs(graph_, *bound_);
     plan_options.strategies = options_.strategies.empty()
@@ -95,6 +95,13 @@ void Runner::choose_micro_batches(const shard::MeshOptions& mesh) {
   // At least one row for each part of the batch.
   const std::int64_t most = std::max<std::int64_t>(1, rows / mesh.dp);
   micro_batches_ = static_cast<int>(std::clamp<std::int64_t>(micro_batches_, 1, most));
+  if (micro_batches_ == 1) return;
+  try {
+    check_streams(rows, "--micro-batches");
+  } catch (const Error&) {
+    if (options_.micro_batches > 0) throw;
+    micro_batches_ = 1;  // nobody asked for more
+  }
 }
 
 runtime::Pipeline::Options Runner::pipeline_options() const {
@@ -102,11 +109,11 @@ runtime::Pipeline::Options Runner::pipeline_options() const {
           [this](const shard::Symbols& symbols) { return bound(symbols); }};
 }
 
-void Runner::check_streams(std::int64_t rows) const {
+void Runner::check_streams(std::int64_t rows, const std::string& option) const {
   const std::string batch = shard::batch_symbol(graph_);
   shard::Symbols symbols = symbols_;
   symbols[batch] = std::max<std::int64_t>(2, rows);
-  shard::check_streamable(graph_, bound(symbols), batch);
+  shard::check_streamable(graph_, bound(symbols), batch, option);
 }
 
 void Runner::load() {
@@ -142,33 +149,40 @@ void Runner::load() {
   }
 }
 
-void Runner::share_inputs(bool everywhere,
-                          const std::function<void(std::size_t, const View&)>& fill) {
+void Runner::share_inputs(const Feed& feed) {
   const std::size_t count = graph_.inputs.size();
+  const std::string batch = shard::batch_symbol(graph_);
+  auto grouped = [&](std::size_t i) {
+    const std::vector<shard::Extent>& shape = graph_.inputs[i].shape;
+    return feed.groups && !shape.empty() && shape[0].symbol == batch;
+  };
+  auto read = [&](std::size_t i, const View& view) {
+    feed.fill(i, view);
+    if (options_.check_finite) refuse_not_finite("input " + graph_.inputs[i].name, view);
+  };
   comm::together(world_, "read input", [&] {
-    for (std::size_t i = 0; i < count && (everywhere || world_.rank() == 0); ++i) {
-      fill(i, pipeline_->input(i));
-      if (options_.check_finite) {
-        refuse_not_finite("input " + graph_.inputs[i].name, pipeline_->input(i));
-      }
+    for (std::size_t i = 0; i < count && (feed.everywhere || world_.rank() == 0); ++i) {
+      if (!grouped(i)) read(i, pipeline_->input(i));
     }
   });
   for (std::size_t i = 0; i < count; ++i) {
     const View view = pipeline_->input(i);
-    if (!everywhere) {
-      world_.broadcast(view.data, view.bytes(), 0);
+    const std::string name = "input " + graph_.inputs[i].name;
+    if (grouped(i)) {
+      feed.groups->exchange(name, feed.rows, view, [&](const View& part) { read(i, part); });
+    } else if (feed.everywhere) {
+      hashes_agree(world_, name, sha256_hex(view.data, view.bytes()));
     } else {
-      hashes_agree(world_, "input " + graph_.inputs[i].name, sha256_hex(view.data, view.bytes()));
+      world_.broadcast(view.data, view.bytes(), 0);
     }
   }
 }
 
-void Runner::run(const shard::Symbols& symbols, bool everywhere,
-                 const std::function<void(std::size_t, const View&)>& fill) {
+void Runner::run(const shard::Symbols& symbols, const Feed& feed) {
   pipeline_->prepare(symbols);
   symbols_ = symbols;
   comm::set_phase("read input");
-  share_inputs(everywhere, fill);
+  share_inputs(feed);
   comm::set_phase("run");
   pipeline_->run();
   for (std::size_t i = 0; i < output_count(); ++i) make_nan_canonical(output(i));
