@@ -126,7 +126,8 @@ void Runner::load() {
       *engine_, world_, pipeline_options(),
       runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols_));
   comm::together(world_, "allocate memory", [&] {
-    check_memory(engine_->bytes_needed(), session_.ranks_on_node());
+    check_memory(engine_->bytes_needed() + pipeline_->bytes_for(symbols_),
+                 session_.ranks_on_node());
     engine_->allocate();
   });
   Progress progress(world_.rank() == 0 && !options_.quiet ? progress_style(options_.progress)
