@@ -24,7 +24,7 @@ struct Options {
 
   std::string strategies;
   bool uneven = false;
-  std::string plan = "cut";  // cut | fastest
+  std::string plan = "cut";  // cut | fastest | batch
   bool explain = false;
   bool dry_run = false;
   bool fast = false;

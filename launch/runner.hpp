@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,8 @@ class Runner {
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
+  // The files that --strategy names, as rank 0 reads them.
+  std::map<std::string, std::string> share_strategy_files();
   void check_streams(std::int64_t rows) const;
   void share_inputs(bool everywhere, const std::function<void(std::size_t, const View&)>& fill);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "shard/plan/planner.hpp"
 
@@ -100,6 +101,17 @@ std::vector<Decision> resolutions_of(const BoundGraph& graph, const BoundNode& b
       if (decision != decisions.back()) decisions.push_back(std::move(decision));
     }
   }
+  return decisions;
+}
+
+std::vector<Decision> demanded_decisions(const BoundGraph& graph, const BoundNode& bound,
+                                         const Mesh& mesh, const FactorCuts& demand, bool uneven) {
+  std::vector<Cut> cuts = cuts_on(mesh, demand, bound.rule);
+  std::vector<Decision> decisions = resolutions_of(graph, bound, cuts, mesh);
+  if (!uneven || !leaves_matter(cuts, bound.rule, mesh)) return decisions;
+  for (Cut& c : cuts) c.by_leaf = true;
+  std::vector<Decision> at_leaves = resolutions_of(graph, bound, cuts, mesh);
+  std::move(at_leaves.begin(), at_leaves.end(), std::back_inserter(decisions));
   return decisions;
 }
 

@@ -87,8 +87,11 @@ class Search {
 
   std::vector<Decision> candidates_for(std::size_t n) {
     const BoundNode& node = graph_.nodes[n];
-    if (!demands_[n]) return candidates_of(graph_, node, mesh_, options_.fastest);
-    return resolutions_of(graph_, node, cuts_on(mesh_, *demands_[n], node.rule), mesh_);
+    if (demands_[n]) {
+      return demanded_decisions(graph_, node, mesh_, *demands_[n], options_.uneven);
+    }
+    if (options_.batch) return {batch_decision(graph_, node, mesh_)};
+    return candidates_of(graph_, node, mesh_, options_.fastest);
   }
 
   // What it costs to have `tensor` in `wanted`; adds it to the state.
