@@ -113,6 +113,7 @@ void write_strategies(const std::string& path, const shard::BoundGraph& graph,
   file.append(written.text.data(), written.text.size());
   file.commit();
   for (const std::string& note : written.notes) tell(note);
+  if (written.same_plan_option) tell(fmt::format("{}: read it with the same --plan", path));
   if (written.uneven) tell(fmt::format("{}: it has uneven cuts; read it with --uneven", path));
 }
 

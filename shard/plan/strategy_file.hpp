@@ -35,15 +35,18 @@ std::string check_layouts(const std::string& path, const StrategyFile& file,
                           const BoundGraph& graph);
 
 // A plan as such a file: a strategy per node, and per weight the layout in which its operator holds
-// it. `options` are those that made the plan.
+// it. `options` are those that made the plan. A node whose cuts a strategy cannot say (axes of the
+// mesh in another order, such as rows and columns of a product cut in three) is left out, and
+// planned when the file is read.
 struct WrittenStrategies {
   std::string text;
   bool uneven = false;             // reading it back takes --uneven
-  std::vector<std::string> notes;  // weights whose layout a device matrix cannot express
+  bool same_plan_option = false;   // and the same --plan, because nodes are left out
+  std::vector<std::string> notes;  // nodes left out, weights whose layout cannot be expressed
 };
 
 // Reading it back gives the same plan, which is proven by making that plan. Throws Fault::data
-// naming the first node whose cuts no strategy can express (axes of the mesh in another order).
+// naming a node that is left out when it would not.
 WrittenStrategies write_strategy_file(const BoundGraph& graph, const Plan& plan,
                                       const PlanOptions& options);
 

@@ -57,11 +57,9 @@ const BoundNode& node_of(const BoundGraph& graph, const PlanStep& step) {
   return graph.nodes[static_cast<std::size_t>(step.node)];
 }
 
-[[noreturn]] void refuse(const BoundNode& bound, const std::vector<Cut>& cuts, const Mesh& mesh) {
-  fail(Fault::data,
-       fmt::format("{}: its cuts {} on the mesh {} cannot be written as a strategy; "
-                   "give this node a strategy, too",
-                   label_of(bound.node), to_text(strategy_of(bound, cuts, mesh)), to_text(mesh)));
+std::string unwritable(const BoundNode& bound, const std::vector<Cut>& cuts, const Mesh& mesh) {
+  return fmt::format("{}: its cuts {} lie on other axes of the mesh {} than a strategy's would",
+                     label_of(bound.node), to_text(strategy_of(bound, cuts, mesh)), to_text(mesh));
 }
 
 // Whether the factors in the order of the device matrix are cut over the mesh's first axes in
@@ -80,12 +78,10 @@ bool in_order(const BoundNode& bound, const std::vector<Cut>& cuts, const Mesh& 
   return true;
 }
 
-// That reading the strategies back gives this plan.
-void prove(const BoundGraph& graph, const Plan& plan, const PlanOptions& options) {
+// Whether reading the strategies back gives this plan.
+bool gives(const BoundGraph& graph, const Plan& plan, const PlanOptions& options) {
   const Plan back = make_plan(graph, plan.mesh.size(), options);
-  if (describe_plan(graph, back) != describe_plan(graph, plan)) {
-    fail(Fault::internal, "the written strategies give another plan");
-  }
+  return describe_plan(graph, back) == describe_plan(graph, plan);
 }
 
 // How the user of a weight holds it, in the weight's own dimensions (a transposed view's are
@@ -172,15 +168,25 @@ WrittenStrategies write_strategy_file(const BoundGraph& graph, const Plan& plan,
   for (const PlanStep& step : plan.steps) {
     if (step.kind != PlanStep::Kind::compute) continue;
     const BoundNode& bound = node_of(graph, step);
+    if (!in_order(bound, step.cuts, plan.mesh)) {
+      written.notes.push_back(unwritable(bound, step.cuts, plan.mesh) +
+                              "; it is left to the planner");
+      continue;
+    }
     const Strategy strategy = strategy_of(bound, step.cuts, plan.mesh);
-    if (!in_order(bound, step.cuts, plan.mesh)) refuse(bound, step.cuts, plan.mesh);
     json["parallel_strategy_item"][bound.node.name] = {{"stage", 0},
                                                        {"parallel_strategy", strategy}};
     reading.strategies.push_back({bound.node.name, strategy, 0, "the strategies"});
     written.uneven = written.uneven || cut_unevenly(bound, step.cuts, plan.mesh);
   }
   reading.uneven = written.uneven;
-  prove(graph, plan, reading);
+  if (!gives(graph, plan, reading)) {
+    if (written.notes.empty()) fail(Fault::internal, "the written strategies give another plan");
+    fail(Fault::data, written.notes[0] +
+                          ", which would choose another plan; give this node a "
+                          "strategy");
+  }
+  written.same_plan_option = !written.notes.empty() && (options.fastest || options.batch);
   add_layouts(graph, plan, json["parallel_layout_item"], written.notes);
   written.text = json.dump(1) + "\n";
   return written;

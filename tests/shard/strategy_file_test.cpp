@@ -221,10 +221,34 @@ TEST(StrategyFile, WhatNoStrategyCanSay) {
   std::vector<Decision> decisions(2);
   decisions[0].cuts = {{2, {0}, false}, {0, {1}, false}};  // columns over tp0, rows over tp1
   const Plan plan = lay_out(graph, mesh, decisions);
-  EXPECT_EQ(test::thrown([&] { write_strategy_file(graph, plan, {}); }),
-            Refusal(65,
-                    "MatMul fc: its cuts ((4,1),(1,2)) on the mesh tp0 2 x tp1 4 cannot be written "
-                    "as a strategy; give this node a strategy, too"));
+  EXPECT_EQ(
+      test::thrown([&] { write_strategy_file(graph, plan, {}); }),
+      Refusal(65,
+              "MatMul fc: its cuts ((4,1),(1,2)) lie on other axes of the mesh tp0 2 x tp1 4 "
+              "than a strategy's would; it is left to the planner, which would choose another "
+              "plan; give this node a strategy"));
+}
+
+// Rows and columns of a product in three cuts are the first and the last axis; no strategy of the
+// operator behind it says so, but the planner finds it again.
+TEST(StrategyFile, NodesThatAreLeftToThePlanner) {
+  const BoundGraph graph = test::matmul_neg();
+  for (const bool fastest : {false, true}) {
+    PlanOptions options;
+    options.fastest = fastest;
+    options.strategies = {{"fc", {{2, 2}, {2, 2}}}};
+    const Plan plan = make_plan(graph, 8, options);
+    const WrittenStrategies written = write_strategy_file(graph, plan, options);
+    EXPECT_EQ(written.notes,
+              std::vector<std::string>{
+                  "Neg neg: its cuts ((2,2)) lie on other axes of the mesh tp0 2 x "
+                  "tp1 2 x tp2 2 than a strategy's would; it is left to the planner"});
+    EXPECT_EQ(written.same_plan_option, fastest);
+    const StrategyFile file = parse_strategy_file("plan.json", written.text);
+    EXPECT_EQ(file.entries.size(), 1U);
+    EXPECT_EQ(file.layouts.at("w").map, (TensorMap{{2, 2, 2}, {{1}, {0}}, 0, 0}));
+    EXPECT_EQ(read_back(graph, 8, written), describe_plan(graph, plan));
+  }
 }
 
 // The layout of a transposed weight is that of the dataset, in its own order.
