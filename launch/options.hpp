@@ -27,7 +27,7 @@ struct Options {
   std::string mesh;          // dp=2,pp=2,tp=2
   std::string rank_weights;  // 3,1
   int micro_batches = 0;     // 0 = four per pipeline stage
-  std::string plan = "cut";  // cut | fastest
+  std::string plan = "cut";  // cut | fastest | batch
   bool explain = false;
   bool dry_run = false;
   bool fast = false;

@@ -16,6 +16,7 @@
 #include "launch/progress.hpp"
 #include "runtime/op.hpp"
 #include "runtime/program.hpp"
+#include "shard/file/given_strategies.hpp"
 #include "shard/plan/batch.hpp"
 #include "shard/plan/planner.hpp"
 
@@ -56,6 +57,8 @@ shard::BoundGraph Runner::bound(const shard::Symbols& symbols) const {
 }
 
 void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
+  const std::map<std::string, std::string> texts = share_strategy_files();
+  std::vector<std::string> notes;
   comm::together(world_, "plan", [&] {
     symbols_ = symbols;
     shard::PlanOptions plan_options;
@@ -65,13 +68,15 @@ void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
     if (rows > 0) check_streams(rows, "--batch-size");
     bound_ = bound(runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols));
     plan_options.batch_inputs = shard::batch_inputs(graph_, *bound_);
-    plan_options.strategies = options_.strategies.empty()
-                                  ? std::map<std::string, shard::Strategy>{}
-                                  : shard::parse_strategies(options_.strategies);
+    shard::GivenStrategies given = shard::given_strategies(options_.strategies, texts);
+    notes = shard::check_layouts(given, *bound_);
+    plan_options.strategies = std::move(given.entries);
     plan_options.uneven = options_.uneven;
     plan_options.fastest = options_.plan == "fastest";
+    plan_options.batch = options_.plan == "batch";
     plan_ = shard::make_plan(*bound_, world_.size(), plan_options);
   });
+  for (const std::string& note : notes) story_.line("note: " + note);
   const std::string extra =
       fmt::format("kernels {} fast {} head {} repeat {} micro {}", options_.kernels, options_.fast,
                   options_.print_head, options_.repeat, micro_batches_);
@@ -107,6 +112,17 @@ void Runner::choose_micro_batches(const shard::MeshOptions& mesh) {
 runtime::Pipeline::Options Runner::pipeline_options() const {
   return {shard::batch_symbol(graph_), micro_batches_,
           [this](const shard::Symbols& symbols) { return bound(symbols); }};
+}
+
+std::map<std::string, std::string> Runner::share_strategy_files() {
+  std::map<std::string, std::string> texts;
+  comm::together(world_, "plan", [&] {
+    if (world_.rank() == 0) texts = shard::read_strategy_files(options_.strategies);
+  });
+  for (const std::string& path : shard::strategy_files(options_.strategies)) {
+    texts[path] = comm::broadcast_text(world_, texts[path], 0);
+  }
+  return texts;
 }
 
 void Runner::check_streams(std::int64_t rows, const std::string& option) const {

@@ -49,8 +49,10 @@ void declare(CLI::App& app, Arguments& a, int& status) {
   plan->add_option("--mesh", a.plan.mesh, "as tpinfer --mesh");
   plan->add_option("--rank-weights", a.plan.rank_weights, "as tpinfer --rank-weights");
   plan->add_flag("--uneven", a.plan.uneven, "as tpinfer --uneven");
-  plan->add_option("--plan", a.plan.plan, "cut or fastest [cut]")
-      ->check(CLI::IsMember({"cut", "fastest"}));
+  plan->add_option("--plan", a.plan.plan, "cut, fastest or batch [cut]")
+      ->check(CLI::IsMember({"cut", "fastest", "batch"}));
+  plan->add_option("--write-strategy", a.plan.write_strategy,
+                   "write the plan as a file for --strategy (JSON)");
   plan->add_flag("--json", a.plan.json, "as JSON");
   plan->callback([&] { status = plan_command(a.plan); });
 

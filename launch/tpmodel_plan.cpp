@@ -8,6 +8,8 @@
 #include "kernels/base/text.hpp"
 #include "launch/tpmodel_commands.hpp"
 #include "runtime/program.hpp"
+#include "shard/arrays/output_file.hpp"
+#include "shard/file/given_strategies.hpp"
 #include "shard/plan/batch.hpp"
 #include "shard/plan/plan_text.hpp"
 
@@ -98,6 +100,24 @@ void print_json(const shard::BoundGraph& graph, const shard::Plan& plan) {
   fmt::print("{}\n", json.dump(2));
 }
 
+void tell(const std::string& note) { fmt::print(stderr, "tpmodel: note: {}\n", note); }
+
+void write_strategies(const std::string& path, const shard::BoundGraph& graph,
+                      const shard::Plan& plan, const shard::PlanOptions& options) {
+  if (!path.ends_with(".json")) {
+    fail(Fault::usage, fmt::format("--write-strategy {}: the name must end in .json, by which "
+                                   "--strategy knows a file",
+                                   path));
+  }
+  const shard::WrittenStrategies written = shard::write_strategy_file(graph, plan, options);
+  shard::OutputFile file(path);
+  file.append(written.text.data(), written.text.size());
+  file.commit();
+  for (const std::string& note : written.notes) tell(note);
+  if (written.same_plan_option) tell(fmt::format("{}: read it with the same --plan", path));
+  if (written.uneven) tell(fmt::format("{}: it has uneven cuts; read it with --uneven", path));
+}
+
 }  // namespace
 
 int plan_command(const PlanRequest& request) {
@@ -105,13 +125,19 @@ int plan_command(const PlanRequest& request) {
   const shard::Graph graph = model->graph(request.graph);
   const shard::BoundGraph bound = bind_all(*model, graph, parse_symbols(request.symbols), 1);
   shard::PlanOptions options;
-  if (!request.strategies.empty()) options.strategies = shard::parse_strategies(request.strategies);
+  shard::GivenStrategies given =
+      shard::given_strategies(request.strategies, shard::read_strategy_files(request.strategies));
+  for (const std::string& note : shard::check_layouts(given, bound)) tell(note);
+  options.strategies = std::move(given.entries);
   options.uneven = request.uneven;
   options.fastest = request.plan == "fastest";
+  options.batch = request.plan == "batch";
   options.mesh = shard::parse_mesh(request.mesh);
   options.mesh.rank_weights = shard::parse_rank_weights(request.rank_weights);
   options.batch_inputs = shard::batch_inputs(graph, bound);
   const shard::Plan plan = shard::make_plan(bound, request.ranks, options);
+  if (!request.write_strategy.empty())
+    write_strategies(request.write_strategy, bound, plan, options);
   if (request.json) {
     print_json(bound, plan);
     return 0;

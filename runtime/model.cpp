@@ -6,6 +6,7 @@
 #include <set>
 
 #include "kernels/base/error.hpp"
+#include "runtime/op.hpp"
 
 namespace tpinfer::runtime {
 namespace {
@@ -42,6 +43,7 @@ Model::Model(shard::ModelTable table) : file_(std::move(table)) {
   for (const shard::GraphInfo& graph : this->table().graphs) {
     try {
       graphs_.push_back(shard::parse_graph(graph.name, graph.json, names));
+      check_attributes(graphs_.back());
     } catch (const Error& error) {
       if (std::string(error.what()).find(graph.name) != std::string::npos) throw;
       fail_in("graph " + graph.name, error);

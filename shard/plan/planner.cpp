@@ -92,9 +92,11 @@ class Search {
   std::vector<Decision> candidates_for(std::size_t n) {
     const BoundNode& node = graph_.nodes[n];
     const Fixed& fixed = fixed_[n];
-    if (!demands_[n]) return candidates_of(graph_, node, mesh_, options_.fastest, fixed);
-    const std::vector<Cut> cuts = cuts_on(mesh_, *demands_[n], node.rule, fixed.batch_factor);
-    return resolutions_of(graph_, node, cuts, mesh_, fixed.stage);
+    if (demands_[n]) {
+      return demanded_decisions(graph_, node, mesh_, *demands_[n], options_.uneven, fixed);
+    }
+    if (options_.batch) return {batch_decision(graph_, node, mesh_, fixed)};
+    return candidates_of(graph_, node, mesh_, options_.fastest, fixed);
   }
 
   // What it costs to have `tensor` in `wanted`; adds it to the state.
@@ -223,13 +225,26 @@ class Search {
   std::map<std::tuple<std::string, int, int>, Way> ways_;
 };
 
+// A strategy file for one stage says 0 everywhere, which asks for nothing.
+void add_stages(std::map<std::string, int>& stages, const BoundGraph& graph,
+                const std::vector<std::optional<FactorCuts>>& demands) {
+  const bool asked = std::any_of(demands.begin(), demands.end(), [](const auto& demand) {
+    return demand && demand->stage.value_or(0) != 0;
+  });
+  for (std::size_t n = 0; asked && n < demands.size(); ++n) {
+    if (demands[n] && demands[n]->stage) stages[graph.nodes[n].node.name] = *demands[n]->stage;
+  }
+}
+
 }  // namespace
 
 Plan make_plan(const BoundGraph& graph, int ranks, const PlanOptions& options) {
   const int tp = tensor_ranks(options.mesh, ranks);
   const auto demands = demands_of(graph, options.strategies, tp, options.uneven);
   const Mesh mesh = with_roles(options.mesh, mesh_for(demands, tp, options.mesh.tp));
-  return lay_out(graph, mesh, Search(graph, mesh, options, demands).run());
+  PlanOptions staged = options;
+  add_stages(staged.stages, graph, demands);
+  return lay_out(graph, mesh, Search(graph, mesh, staged, demands).run());
 }
 
 }  // namespace tpinfer::shard

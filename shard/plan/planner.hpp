@@ -21,13 +21,14 @@ struct CostTable {
 };
 
 struct PlanOptions {
-  std::map<std::string, Strategy> strategies;  // --strategy
-  bool uneven = false;                         // --uneven
-  bool fastest = false;                        // --plan fastest: weights may stay whole
-  MeshOptions mesh;                            // --mesh, --rank-weights
-  std::map<std::string, int> stages;           // node -> pipeline stage, from a strategy file
-  std::vector<std::string> batch_inputs;       // whose dimension 0 a dp axis cuts
+  Strategies strategies;                  // --strategy
+  bool uneven = false;                    // --uneven
+  bool fastest = false;                   // --plan fastest: weights may stay whole
+  MeshOptions mesh;                       // --mesh, --rank-weights
+  std::map<std::string, int> stages;      // node -> pipeline stage; strategies may say it too
+  std::vector<std::string> batch_inputs;  // whose dimension 0 a dp axis cuts
   CostTable costs;
+  bool batch = false;  // --plan batch: nodes without a strategy as batch_decision() says
 };
 
 // The plan of least cost over all decisions, exactly: a dynamic programme over the nodes whose
@@ -52,6 +53,18 @@ std::vector<Fixed> fixed_by_mesh(const BoundGraph& graph, const Mesh& mesh,
 // All decisions that a node may take on a mesh: exposed for the test against brute force.
 std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& node,
                                     const Mesh& mesh, bool fastest, const Fixed& fixed);
+
+// All decisions that fit a demand. With `uneven` the planner may also cut at leaves of the sum that
+// follows, where that differs from even parts.
+std::vector<Decision> demanded_decisions(const BoundGraph& graph, const BoundNode& node,
+                                         const Mesh& mesh, const FactorCuts& demand, bool uneven,
+                                         const Fixed& fixed);
+
+// MindSpore's default for an operator without a strategy: the first dimension of its inputs cut
+// over all ranks (unevenly where it must be), weights whole. Operators that cannot do that run
+// whole.
+Decision batch_decision(const BoundGraph& graph, const BoundNode& node, const Mesh& mesh,
+                        const Fixed& fixed);
 
 // The decisions that share these cuts: a pending sum may become whole or be scattered over any
 // dimension.

@@ -81,6 +81,16 @@ def every_key_and_operator_of_a_graph_is_explained(folder):
 
 
 @check
+def every_attribute_of_an_operator_is_explained(folder):
+    text = page("docs/model-format.md")
+    lists = [words for file in sorted((SOURCE / "runtime/ops").glob("*.cpp"))
+             for words in re.findall(r'_op\{[^"}]*"([^"]*)"\}', file.read_text())]
+    names = {word.split("=")[0] for words in lists for word in words.split()}
+    expect(len(names) > 20, f"attributes: {names}")
+    all_documented(sorted(names), text, "docs/model-format.md")
+
+
+@check
 def every_option_is_explained(folder):
     text = page("docs/command-line.md")
     commands = ["import", "inspect", "plan", "verify", "diff"]

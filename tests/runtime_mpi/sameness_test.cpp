@@ -87,7 +87,7 @@ TEST(Sameness, AllStrategies) {
         options.uneven = true;
         options.strategies = {{"MatMul", {{m, k}, {k, n}}}};
         const shard::Plan plan = shard::make_plan(graph, world().size(), options);
-        const std::string what = shard::to_text(options.strategies.begin()->second);
+        const std::string what = shard::to_text(options.strategies[0].strategy);
         expect_same(shared, graph, plan, {5, {1}, false}, what);
         ++tried;
       }
