@@ -88,6 +88,7 @@ void Runner::load() {
   comm::set_phase("make groups");
   engine_ = std::make_unique<runtime::Engine>(std::move(*bound_), *plan_, world_, engine_options);
   bound_.reset();
+  comm::together(world_, "open weights", [&] { engine_->open_weights(model_.file()); });
   comm::together(world_, "allocate memory", [&] {
     check_memory(engine_->bytes_needed(), session_.ranks_on_node());
     engine_->allocate();
@@ -100,6 +101,7 @@ void Runner::load() {
       progress.show(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     });
     model_.file().check_unchanged();
+    model_.file().release();
     if (!options_.check_finite) return;
     engine_->for_each_weight([](const std::string& name, const View& view) {
       refuse_not_finite("weight " + name, view);
@@ -164,6 +166,8 @@ RankTimes Runner::times() {
   mine.waiting = std::min(engine_->times().collectives, counters.waiting_seconds);
   mine.communication = engine_->times().collectives - mine.waiting;
   mine.weight_bytes_read = static_cast<std::int64_t>(weight_bytes_read_);
+  mine.files_opened = static_cast<std::int64_t>(model_.file().files_opened());
+  mine.peak_resident_bytes = static_cast<std::int64_t>(peak_resident_bytes());
   mine.weight_bytes = static_cast<std::int64_t>(shard::weight_bytes(*plan_, world_.rank()));
   mine.activation_bytes = static_cast<std::int64_t>(engine_->arena_bytes());
   mine.bytes_sent = counters.bytes_sent;
