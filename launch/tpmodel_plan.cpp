@@ -13,21 +13,6 @@
 namespace tpinfer::launch {
 namespace {
 
-shard::Symbols parse_symbols(const std::vector<std::string>& settings) {
-  shard::Symbols symbols;
-  for (const std::string& setting : settings) {
-    const std::size_t equals = setting.find('=');
-    std::int64_t value = 0;
-    const char* end = setting.data() + setting.size();
-    const bool legal = equals != std::string::npos && equals > 0 &&
-                       std::from_chars(setting.data() + equals + 1, end, value).ptr == end &&
-                       equals + 1 < setting.size() && value >= 0;
-    if (!legal) fail(Fault::usage, fmt::format("--set {}: wanted NAME=NUMBER", setting));
-    symbols[setting.substr(0, equals)] = value;
-  }
-  return symbols;
-}
-
 struct RankBytes {
   std::size_t weights, activations;
 };
@@ -99,15 +84,34 @@ void print_json(const shard::BoundGraph& graph, const shard::Plan& plan) {
 
 }  // namespace
 
-int plan_command(const PlanRequest& request) {
-  const auto model = open_checked(request.model);
-  const shard::Graph graph = model->graph(request.graph);
-  const shard::BoundGraph bound = bind_all(*model, graph, parse_symbols(request.symbols), 1);
+shard::Symbols symbols_of(const PlanRequest& request) {
+  shard::Symbols symbols;
+  for (const std::string& setting : request.symbols) {
+    const std::size_t equals = setting.find('=');
+    std::int64_t value = 0;
+    const char* end = setting.data() + setting.size();
+    const bool legal = equals != std::string::npos && equals > 0 &&
+                       std::from_chars(setting.data() + equals + 1, end, value).ptr == end &&
+                       equals + 1 < setting.size() && value >= 0;
+    if (!legal) fail(Fault::usage, fmt::format("--set {}: wanted NAME=NUMBER", setting));
+    symbols[setting.substr(0, equals)] = value;
+  }
+  return symbols;
+}
+
+shard::PlanOptions options_of(const PlanRequest& request) {
   shard::PlanOptions options;
   if (!request.strategies.empty()) options.strategies = shard::parse_strategies(request.strategies);
   options.uneven = request.uneven;
   options.fastest = request.plan == "fastest";
-  const shard::Plan plan = shard::make_plan(bound, request.ranks, options);
+  return options;
+}
+
+int plan_command(const PlanRequest& request) {
+  const auto model = open_checked(request.model);
+  const shard::Graph graph = model->graph(request.graph);
+  const shard::BoundGraph bound = bind_all(*model, graph, symbols_of(request), 1);
+  const shard::Plan plan = shard::make_plan(bound, request.ranks, options_of(request));
   if (request.json) {
     print_json(bound, plan);
     return 0;
