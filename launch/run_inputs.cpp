@@ -252,7 +252,9 @@ class InputRun {
       if (writer_) writer_->finish();
     });
     print_outputs();
-    report.ranks = gather_times(world_, runner_.times());
+    RankTimes mine = runner_.times();
+    mine.resident_bytes_at_start = static_cast<std::int64_t>(context_.resident_bytes_at_start);
+    report.ranks = gather_times(world_, mine);
     if (accuracy_) report.accuracy = accuracy_->line();
     tell_times(report);
     comm::together(world_, "write report", [&] {
@@ -275,15 +277,16 @@ class InputRun {
   }
 
   void tell_times(const Report& report) {
-    std::int64_t most = 0, least = report.ranks[0].weight_bytes_read, sent = 0;
-    for (const RankTimes& rank : report.ranks) {
-      most = std::max(most, rank.weight_bytes_read);
-      least = std::min(least, rank.weight_bytes_read);
-      sent = std::max(sent, rank.bytes_sent);
-    }
+    std::int64_t sent = 0;
+    for (const RankTimes& rank : report.ranks) sent = std::max(sent, rank.bytes_sent);
+    const std::size_t files = context_.model.table().files.size();
     context_.story.line(fmt::format(
-        "read {} bytes of weights per rank; sent at most {} bytes in all",
-        least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most), sent));
+        "read {} bytes of weights per rank{}; sent at most {} bytes in all",
+        range_text(report.ranks, &RankTimes::weight_bytes_read),
+        files == 1 ? ""
+                   : fmt::format(" from {} of {} files",
+                                 range_text(report.ranks, &RankTimes::files_opened), files),
+        sent));
     context_.story.line(times_text(report.ranks));
     if (rows_ > 1 && fastest_ > 0) {
       context_.story.line(

@@ -141,6 +141,7 @@ void Runner::load() {
   pipeline_ = std::make_unique<runtime::Pipeline>(
       *engine_, world_, pipeline_options(),
       runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols_));
+  comm::together(world_, "open weights", [&] { engine_->open_weights(model_.file()); });
   comm::together(world_, "allocate memory", [&] {
     check_memory(engine_->bytes_needed() + pipeline_->bytes_for(symbols_),
                  session_.ranks_on_node());
@@ -154,6 +155,7 @@ void Runner::load() {
       progress.show(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     });
     model_.file().check_unchanged();
+    model_.file().release();
     if (!options_.check_finite) return;
     engine_->for_each_weight([](const std::string& name, const View& view) {
       refuse_not_finite("weight " + name, view);
@@ -224,6 +226,8 @@ RankTimes Runner::times() {
   mine.waiting = std::min(collectives, counters.waiting_seconds);
   mine.communication = collectives - mine.waiting;
   mine.weight_bytes_read = static_cast<std::int64_t>(weight_bytes_read_);
+  mine.files_opened = static_cast<std::int64_t>(model_.file().files_opened());
+  mine.peak_resident_bytes = static_cast<std::int64_t>(peak_resident_bytes());
   mine.weight_bytes = static_cast<std::int64_t>(shard::weight_bytes(*plan_, world_.rank()));
   mine.activation_bytes = static_cast<std::int64_t>(engine_->arena_bytes() + pipeline_->bytes());
   mine.bytes_sent = counters.bytes_sent;

@@ -16,21 +16,6 @@
 namespace tpinfer::launch {
 namespace {
 
-shard::Symbols parse_symbols(const std::vector<std::string>& settings) {
-  shard::Symbols symbols;
-  for (const std::string& setting : settings) {
-    const std::size_t equals = setting.find('=');
-    std::int64_t value = 0;
-    const char* end = setting.data() + setting.size();
-    const bool legal = equals != std::string::npos && equals > 0 &&
-                       std::from_chars(setting.data() + equals + 1, end, value).ptr == end &&
-                       equals + 1 < setting.size() && value >= 0;
-    if (!legal) fail(Fault::usage, fmt::format("--set {}: wanted NAME=NUMBER", setting));
-    symbols[setting.substr(0, equals)] = value;
-  }
-  return symbols;
-}
-
 struct RankBytes {
   std::size_t weights, activations;
 };
@@ -120,10 +105,23 @@ void write_strategies(const std::string& path, const shard::BoundGraph& graph,
 
 }  // namespace
 
-int plan_command(const PlanRequest& request) {
-  const auto model = open_checked(request.model);
-  const shard::Graph graph = model->graph(request.graph);
-  const shard::BoundGraph bound = bind_all(*model, graph, parse_symbols(request.symbols), 1);
+shard::Symbols symbols_of(const PlanRequest& request) {
+  shard::Symbols symbols;
+  for (const std::string& setting : request.symbols) {
+    const std::size_t equals = setting.find('=');
+    std::int64_t value = 0;
+    const char* end = setting.data() + setting.size();
+    const bool legal = equals != std::string::npos && equals > 0 &&
+                       std::from_chars(setting.data() + equals + 1, end, value).ptr == end &&
+                       equals + 1 < setting.size() && value >= 0;
+    if (!legal) fail(Fault::usage, fmt::format("--set {}: wanted NAME=NUMBER", setting));
+    symbols[setting.substr(0, equals)] = value;
+  }
+  return symbols;
+}
+
+shard::PlanOptions options_of(const PlanRequest& request, const shard::Graph& graph,
+                              const shard::BoundGraph& bound) {
   shard::PlanOptions options;
   shard::GivenStrategies given =
       shard::given_strategies(request.strategies, shard::read_strategy_files(request.strategies));
@@ -135,9 +133,18 @@ int plan_command(const PlanRequest& request) {
   options.mesh = shard::parse_mesh(request.mesh);
   options.mesh.rank_weights = shard::parse_rank_weights(request.rank_weights);
   options.batch_inputs = shard::batch_inputs(graph, bound);
+  return options;
+}
+
+int plan_command(const PlanRequest& request) {
+  const auto model = open_checked(request.model);
+  const shard::Graph graph = model->graph(request.graph);
+  const shard::BoundGraph bound = bind_all(*model, graph, symbols_of(request), 1);
+  const shard::PlanOptions options = options_of(request, graph, bound);
   const shard::Plan plan = shard::make_plan(bound, request.ranks, options);
-  if (!request.write_strategy.empty())
+  if (!request.write_strategy.empty()) {
     write_strategies(request.write_strategy, bound, plan, options);
+  }
   if (request.json) {
     print_json(bound, plan);
     return 0;

@@ -1,0 +1,79 @@
+"""Sharded checkpoints, written with h5py alone by what docs/model-format.md says of them."""
+import json
+
+import h5py
+import numpy as np
+
+# name: (device matrix, tensor map[, opt_shard_step, opt_shard_size]) of w (96,16) on 8 ranks
+A_20 = ([2, 1, 4], [1, 0])
+A_21 = ([1, 8, 1], [1, 0])
+A_22 = ([1, 1, 8], [1, 0])
+A_23 = ([2, 2, 2], [1, 0])
+A_24 = ([8, 1, 1], [1, 0])
+A_25 = ([1, 4, 1, 2], [2, 1])
+A_25B = ([2, 1, 4, 1], [1, 0])
+A_28 = (*A_20, 4, 2)
+
+
+def slice_index(rank, shape, dev_matrix, tensor_map, step=0, size=0):
+    """The part of a tensor that a rank holds, as slices."""
+    at, rest = [], rank
+    for extent in reversed(dev_matrix):
+        at.insert(0, rest % extent)
+        rest //= extent
+    index = []
+    for extent, entry in zip(shape, tensor_map):
+        parts, part = (dev_matrix[-1 - entry], at[-1 - entry]) if entry >= 0 else (1, 0)
+        index.append(slice(part * extent // parts, (part + 1) * extent // parts))
+    if size:
+        length = (index[0].stop - index[0].start) // size
+        begin = index[0].start + rank // step % size * length
+        index[0] = slice(begin, begin + length)
+    return tuple(index)
+
+
+def write_shard(path, graph, rank, ranks, slices, checkpoint="run 1", **attributes):
+    """slices: [(name, array, {attribute: value})]; attributes: replace those of the root."""
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": "tpinfer", "format_version": 1, "rank": rank, "ranks": ranks,
+                           "checkpoint": checkpoint, **attributes})
+        if graph is not None:
+            file["graphs/main"] = json.dumps(graph)
+        for name, array, attrs in slices:
+            file[f"weights/{name}"] = array
+            file[f"weights/{name}"].attrs.update(attrs)
+
+
+def write_shards(pattern, graph, weights, layouts, ranks, ranks_there=None, offsets=False):
+    """One file per rank. pattern: "m{}.h5". layouts: {weight: layout}; the others stay whole.
+    offsets: say the place by `offset` instead of the device matrix."""
+    for rank in range(ranks) if ranks_there is None else ranks_there:
+        slices = []
+        for name, array in weights.items():
+            if name not in layouts:
+                slices.append((name, array, {}))
+                continue
+            dev_matrix, tensor_map, *opt = layouts[name]
+            index = slice_index(rank, array.shape, *layouts[name])
+            attrs = {"full_shape": array.shape}
+            if offsets:
+                attrs["offset"] = [part.start for part in index]
+            else:
+                attrs.update({"dev_matrix": dev_matrix, "tensor_map": tensor_map})
+                attrs.update(zip(("opt_shard_step", "opt_shard_size"), opt))
+            slices.append((name, np.ascontiguousarray(array[index]), attrs))
+        write_shard(str(pattern).format(rank), graph, rank, ranks, slices)
+
+
+def write_master(path, graph, weights, layouts, files, **attributes):
+    """A master of virtual datasets over `files`: {name in the folder: rank}."""
+    with h5py.File(path, "w", libver="latest") as master:
+        master.attrs.update({"format": "tpinfer", "format_version": 1, **attributes})
+        master["graphs/main"] = json.dumps(graph)
+        for name, array in weights.items():
+            layout = h5py.VirtualLayout(array.shape, array.dtype)
+            for file, rank in files.items():
+                index = slice_index(rank, array.shape, *layouts[name])
+                shape = [part.stop - part.start for part in index]
+                layout[index] = h5py.VirtualSource(file, f"weights/{name}", shape)
+            master.create_virtual_dataset(f"weights/{name}", layout)
