@@ -1,17 +1,22 @@
-// Random networks on random meshes: pipeline stages with micro-batches in flight, parts of the
-// batch, several tensor axes, unequal shares. The bits are those of one rank; only runs that cut
+// Random networks on random meshes, loaded from random forms: pipeline stages with micro-batches in
+// flight, parts of the batch, several tensor axes, unequal shares; one file, or the files of
+// another number of ranks on another mesh. The bits are those of one rank; only runs that cut
 // something count. TPINFER_LONG_TESTS=1 runs thousands of cases instead of dozens per rank count.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "runtime/pipeline.hpp"
+#include "shard/file/checkpoint_writer.hpp"
 #include "shard/plan/batch.hpp"
+#include "shard/plan/checkpoint_cuts.hpp"
 #include "shard/plan/plan_text.hpp"
 #include "tests/runtime_mpi/shared_model.hpp"
 
@@ -54,8 +59,8 @@ shard::MeshOptions random_mesh(int ranks, int nodes, Dice& dice) {
 
 // The planner's decisions, or any legal ones.
 shard::Plan random_plan(const shard::BoundGraph& graph, const shard::PlanOptions& options,
-                        Dice& dice) {
-  const shard::Plan planned = shard::make_plan(graph, world().size(), options);
+                        int ranks, Dice& dice) {
+  const shard::Plan planned = shard::make_plan(graph, ranks, options);
   if (dice.below(3) == 0) return planned;
   const auto fixed = shard::fixed_by_mesh(graph, planned.mesh, options);
   std::vector<shard::Decision> decisions;
@@ -66,10 +71,69 @@ shard::Plan random_plan(const shard::BoundGraph& graph, const shard::PlanOptions
   return shard::lay_out(graph, planned.mesh, std::move(decisions));
 }
 
+shard::PlanOptions random_options(const shard::Graph& graph, const shard::BoundGraph& bound,
+                                  int ranks, Dice& dice) {
+  shard::PlanOptions options;
+  options.mesh = random_mesh(ranks, static_cast<int>(bound.nodes.size()), dice);
+  options.batch_inputs = shard::batch_inputs(graph, bound);
+  for (const shard::BoundNode& node : bound.nodes) {  // stages in any order, now and then
+    if (options.mesh.pp > 1 && dice.below(9) == 0) {
+      options.stages[node.node.name] = dice.below(options.mesh.pp);
+    }
+  }
+  return options;
+}
+
+// The model in a form that ranks may have left behind: as it is, or as a checkpoint of up to 9
+// ranks on a mesh of theirs, with its master, without it, or with the files' names mixed up.
+class Form {
+ public:
+  Form(Model& model, Dice& dice) {
+    static int made = 0;
+    const int kind = dice.below(4), ranks = 1 + dice.below(9);
+    if (kind == 0) return;
+    name = std::to_string(ranks) + (kind == 1   ? " files"
+                                    : kind == 2 ? " files, no master"
+                                                : " mixed");
+    const shard::BoundGraph bound = test::bind(model, 4);
+    const shard::PlanOptions options = random_options(model.graph(""), bound, ranks, dice);
+    const shard::Plan plan = random_plan(bound, options, ranks, dice);
+    folder_ = comm::broadcast_text(world(),
+                                   testing::TempDir() + "tpinfer_form_" +
+                                       std::to_string(::getpid()) + "_" + std::to_string(++made),
+                                   0);
+    if (world().rank() == 0) {
+      std::map<std::string, Shape> shapes;
+      for (const auto& [weight, info] : model.weights()) shapes[weight] = info.shape;
+      shard::write_checkpoint(model.file(), folder_, "m",
+                              shard::cuts_of(shapes, {{bound, plan}}, ranks), [] {});
+      if (kind > 1) std::filesystem::remove(folder_ + "/m.h5");
+      for (int r = 0; kind == 3 && r < ranks; ++r) {
+        std::filesystem::rename(folder_ + "/m" + std::to_string(r) + ".h5",
+                                folder_ + "/" + std::to_string(97 * r % 101) + ".h5");
+      }
+    }
+    world().barrier();
+    model_ = std::make_unique<Model>(shard::scan_model(folder_));
+  }
+  ~Form() {
+    world().barrier();
+    if (world().rank() == 0 && model_) std::filesystem::remove_all(folder_);
+  }
+
+  shard::ModelFile& file(Model& plain) { return model_ ? model_->file() : plain.file(); }
+  std::string name = "one file";
+
+ private:
+  std::string folder_;
+  std::unique_ptr<Model> model_;
+};
+
 struct Tally {
   int cut = 0;                                    // cases in which something was cut
   std::map<shard::PlanStep::Kind, int> kinds;     // steps that ran
   int staged = 0, halved = 0, micro_batched = 0;  // with pp, with dp, with several micro-batches
+  int sharded = 0;                                // loaded from the files of several ranks
 };
 
 void run_case(std::uint32_t seed, Tally& tally) {
@@ -83,25 +147,20 @@ void run_case(std::uint32_t seed, Tally& tally) {
   const shard::Symbols all{{"batch", batch}};
   const shard::Symbols part = Pipeline::largest_micro_batch(pipeline_options, all);
   const shard::BoundGraph bound = pipeline_options.bind(part);
-  shard::PlanOptions options;
-  options.mesh = random_mesh(world().size(), static_cast<int>(bound.nodes.size()), dice);
-  options.batch_inputs = shard::batch_inputs(graph, bound);
-  for (const shard::BoundNode& node : bound.nodes) {  // stages in any order, now and then
-    if (options.mesh.pp > 1 && dice.below(9) == 0) {
-      options.stages[node.node.name] = dice.below(options.mesh.pp);
-    }
-  }
-  const shard::Plan plan = random_plan(bound, options, dice);
+  const shard::PlanOptions options = random_options(graph, bound, world().size(), dice);
+  const shard::Plan plan = random_plan(bound, options, world().size(), dice);
+  Form form(shared.model(), dice);
+  shard::ModelFile& file = form.file(shared.model());
 
   Engine engine(bound, plan, world(), {});
   engine.allocate();
-  const std::size_t before = shared.model().file().bytes_read();
-  engine.load(shared.model().file(), {});
+  const std::size_t before = file.bytes_read();
+  engine.load(file, {});
   const std::string what = "seed " + std::to_string(seed) + ", batch " + std::to_string(batch) +
-                           ", micro-batches " + std::to_string(pipeline_options.micro_batches) +
-                           "\n" + shard::describe_plan(bound, plan);
-  EXPECT_EQ(shared.model().file().bytes_read() - before, shard::weight_bytes(plan, world().rank()))
-      << what;
+                           ", " + form.name + ", micro-batches " +
+                           std::to_string(pipeline_options.micro_batches) + "\n" +
+                           shard::describe_plan(bound, plan);
+  EXPECT_EQ(file.bytes_read() - before, shard::weight_bytes(plan, world().rank())) << what;
   Pipeline pipeline(engine, world(), pipeline_options, part);
   const auto x = tpinfer::test::noise(seed, batch * shared.width());
   for (const std::int64_t rows : {batch, std::int64_t{1}, batch}) {  // there and back
@@ -121,6 +180,7 @@ void run_case(std::uint32_t seed, Tally& tally) {
   if (options.mesh.pp > 1) ++tally.staged;
   if (options.mesh.dp > 1) ++tally.halved;
   if (pipeline_options.micro_batches > 1) ++tally.micro_batched;
+  if (form.name != "one file") ++tally.sharded;
 }
 
 TEST(MeshSameness, RandomNetworksOnRandomMeshes) {
@@ -133,14 +193,15 @@ TEST(MeshSameness, RandomNetworksOnRandomMeshes) {
   if (world().rank() == 0) {
     printf(
         "%d of %u cases cut something: %d with stages, %d with parts of the batch, %d with "
-        "micro-batches\n",
-        tally.cut, cases, tally.staged, tally.halved, tally.micro_batched);
+        "micro-batches, %d from sharded files\n",
+        tally.cut, cases, tally.staged, tally.halved, tally.micro_batched, tally.sharded);
   }
   if (world().size() == 1) return;
   EXPECT_GE(tally.cut, static_cast<int>(cases) / 2);
   EXPECT_GE(tally.staged, static_cast<int>(cases) / 8);
   EXPECT_GE(tally.halved, static_cast<int>(cases) / 16);
   EXPECT_GE(tally.micro_batched, static_cast<int>(cases) / 4);
+  EXPECT_GE(tally.sharded, static_cast<int>(cases) / 2);
   EXPECT_GE(tally.kinds.size(), 7u) << "not every kind of step has come up";
 }
 
