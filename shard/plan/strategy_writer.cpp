@@ -13,9 +13,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The axes that a strategy is about: stages and parts of the batch are the mesh's.
+std::vector<int> free_axes(const Cut& cut, const Mesh& mesh) {
+  std::vector<int> axes = cut.axes;
+  std::erase_if(axes, [&](int a) { return !mesh.free(a); });
+  return axes;
+}
+
 std::int64_t parts_of(const std::vector<Cut>& cuts, int factor, const Mesh& mesh) {
   for (const Cut& c : cuts) {
-    if (c.factor == factor) return mesh.size_of(c.axes);
+    if (c.factor == factor) return mesh.size_of(free_axes(c, mesh));
   }
   return 1;
 }
@@ -69,8 +76,11 @@ bool in_order(const BoundNode& bound, const std::vector<Cut>& cuts, const Mesh& 
   for (int f : device_order(bound.rule)) {
     for (const Cut& c : cuts) {
       if (c.factor != f) continue;
-      for (int axis : c.axes) {
-        while (next < mesh.axes.size() && mesh.axes[next].size == 1) ++next;
+      for (int axis : free_axes(c, mesh)) {
+        while (next < mesh.axes.size() &&
+               (mesh.axes[next].size == 1 || !mesh.free(static_cast<int>(next)))) {
+          ++next;
+        }
         if (static_cast<std::size_t>(axis) != next++) return false;
       }
     }
@@ -90,18 +100,30 @@ TensorMap weight_map(const BoundGraph& graph, const Plan& plan, const PlanStep& 
                      std::size_t input) {
   const BoundNode& bound = node_of(graph, step);
   const FactorCuts cuts = factor_cuts(bound, step.cuts, plan.mesh);
-  TensorMap map = device_layouts(bound.rule, cuts, plan.mesh.size()).inputs[input];
+  int outer = 1;  // stages and parts of the batch
+  const int dp = plan.mesh.axis(kDataAxis), pp = plan.mesh.axis(kPipelineAxis);
+  for (int axis : {dp, pp}) {
+    if (axis >= 0) outer *= plan.mesh.axes[static_cast<std::size_t>(axis)].size;
+  }
+  TensorMap map = device_layouts(bound.rule, cuts, plan.mesh.size() / outer).inputs[input];
+  // Entries count from the right: a leading dimension of copies changes none of them.
+  if (dp >= 0) {
+    map.dev_matrix.insert(map.dev_matrix.begin(),
+                          plan.mesh.axes[static_cast<std::size_t>(dp)].size);
+  }
   if (graph.tensor(bound.node.inputs[input]).weight->transposed) {
     std::swap(map.tensor_map[0], map.tensor_map[1]);
   }
   return map;
 }
 
-// Whether every rank holds that slice of the weight.
+// Whether every rank of the weight's stage holds that slice.
 bool fits(const TensorMap& map, const Value& value, bool transposed, const Mesh& mesh) {
   try {
-    for (int r = 0; r < mesh.size(); ++r) {
-      Box box = local_box(value.shape, value.layout, mesh, r);
+    const int ranks = static_cast<int>(map.ranks());  // of a stage
+    const int first = std::max(0, value.layout.stage()) * ranks;
+    for (int r = 0; r < ranks; ++r) {
+      Box box = local_box(value.shape, value.layout, mesh, first + r);
       Shape shape = value.shape;
       if (transposed) {
         std::swap(box.offset[0], box.offset[1]);
@@ -174,9 +196,10 @@ WrittenStrategies write_strategy_file(const BoundGraph& graph, const Plan& plan,
       continue;
     }
     const Strategy strategy = strategy_of(bound, step.cuts, plan.mesh);
-    json["parallel_strategy_item"][bound.node.name] = {{"stage", 0},
+    const int stage = plan.decisions[static_cast<std::size_t>(step.node)].stage;
+    json["parallel_strategy_item"][bound.node.name] = {{"stage", stage},
                                                        {"parallel_strategy", strategy}};
-    reading.strategies.push_back({bound.node.name, strategy, 0, "the strategies"});
+    reading.strategies.push_back({bound.node.name, strategy, stage, "the strategies"});
     written.uneven = written.uneven || cut_unevenly(bound, step.cuts, plan.mesh);
   }
   reading.uneven = written.uneven;
