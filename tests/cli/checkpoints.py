@@ -128,3 +128,26 @@ def write_many(path, write_model):
             file.create_dataset(f"weights/{name}", data=array, **options)
         file["weights/brain"] = np.arange(2000, dtype=np.uint16).reshape(40, 50)
         file["weights/brain"].attrs["dtype"] = "bf16"
+
+
+def sparse_model(path, mebibytes, dtype="f4", transposed=False):
+    """A chain of weights of 2**25 elements, all zero, that take no room on the disk."""
+    nodes, name = [], "x"
+    element = h5py.h5t.py_create(np.dtype(dtype))
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": "tpinfer", "format_version": 1})
+        file.create_group("weights")
+        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        for i in range(mebibytes // (element.get_size() * 32)):
+            shape = (4096, 8192) if i % 2 == int(transposed) else (8192, 4096)
+            h5py.h5d.create(file["weights"].id, f"w{i}".encode(), element,
+                            h5py.h5s.create_simple(shape), creation)
+            node = {"op": "MatMul", "inputs": [name, f"w{i}"], "outputs": [f"h{i}"]}
+            if transposed:
+                node.update({"op": "Gemm", "attributes": {"transB": 1}})
+            nodes.append(node)
+            name = f"h{i}"
+        inputs = [{"name": "x", "dtype": "float32", "shape": [1, 4096]}]
+        file["graphs/main"] = json.dumps({"inputs": inputs, "outputs": [name], "nodes": nodes})
