@@ -1,5 +1,6 @@
 // tpmodel: looks at model files, makes them, plans for them. No MPI.
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -101,6 +102,7 @@ int complain(int code, std::string text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
   CLI::App app("Model files for tpinfer", "tpmodel");
   Arguments arguments;
   int status = 0;

@@ -50,10 +50,12 @@ void add_slices(StructureWriter& writer, const TensorInfo& weight, const TensorC
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     const std::string name = free_name(weight.name, i, cuts), path = "/weights/" + name;
     const std::uint64_t offset = writer.add_tensor(path, weight.stored, boxes[i].extent);
-    writer.set(path, "full_shape", weight.shape);
-    writer.set(path, "offset", boxes[i].offset);
+    if (!weight.shape.empty()) {  // a scalar has nothing to say
+      writer.set(path, "full_shape", weight.shape);
+      writer.set(path, "offset", boxes[i].offset);
+      if (cut.map) set_map(writer, path, *cut.map);
+    }
     if (name != weight.name) writer.set(path, "weight", weight.name);
-    if (cut.map) set_map(writer, path, *cut.map);
     file.destinations.push_back({weight.path, boxes[i], nullptr, offset, ""});
     file.dataset_names.push_back(name);
   }

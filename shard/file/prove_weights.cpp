@@ -28,7 +28,7 @@ class TensorProof {
     for (const Source& source : tensor_.sources) {
       const bool there = !file_of(source).missing;
       hashes_.push_back(there && !source.hash.empty() ? std::make_unique<Sha256>() : nullptr);
-      if (there) ++proof.slices;
+      if (there && file_of(source).rank >= 0) ++proof.slices;
     }
     // Slabs follow each other in C order, and so do the parts of every source.
     for_each_slab(whole_box(tensor_.shape), static_cast<std::int64_t>(kSlabBytes / item_),

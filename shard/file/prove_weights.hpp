@@ -9,8 +9,8 @@ namespace tpinfer::shard {
 
 struct Proof {
   std::size_t hashes = 0;        // of whole tensors, proven
-  std::size_t slices = 0;        // datasets read
-  std::size_t slice_hashes = 0;  // of datasets in shard files, proven
+  std::size_t slices = 0;        // datasets in shard files, read
+  std::size_t slice_hashes = 0;  // of those, proven
 };
 
 // Reads every stored byte of every file that is there once. Throws Fault::data naming weight and

@@ -87,7 +87,10 @@ CheckpointCuts cuts_of(const std::map<std::string, Shape>& shapes,
   for (auto& [name, weight] : cuts.weights) {
     const Shape& shape = shapes.at(name);
     add_unloaded(shape, weight.boxes);
-    for (std::vector<Box>& boxes : weight.boxes) boxes = without_contained(boxes);
+    for (std::vector<Box>& boxes : weight.boxes) {
+      boxes = without_contained(boxes);
+      if (element_count(shape) == 0) boxes = {whole_box(shape)};  // everybody knows of it
+    }
     weight.map = find_map(name, shape, weight.boxes, planned);
   }
   return cuts;
