@@ -55,6 +55,8 @@ struct Plan {
   // sends them to the others once per run); in the graph's order.
   std::vector<int> outputs;
   std::vector<Decision> decisions;  // per node
+  // Whether no other plan costs less by the table; else too many had to be left out.
+  bool proven = true;
 };
 
 // The ranks that run a step together with `rank`, in the order of their group along step.axes:
