@@ -7,9 +7,6 @@
 namespace tpinfer::shard {
 namespace {
 
-// Where a sum's roots begin to travel in slices (comm/root_reduce).
-constexpr double kSlicedFromBytes = 256 * 1024;
-
 struct Parts {
   std::int64_t least, most;
 };
@@ -199,7 +196,8 @@ double bytes_received(const Movement& m, const Mesh& mesh) {
       return result * m.roots * others;
     case PlanStep::Kind::all_reduce: {
       const double sent = result * m.roots;
-      return others * (ranks > 2 && sent >= kSlicedFromBytes ? sent / ranks + result : sent);
+      return others *
+             (ranks > 2 && sent >= double{kSlicedFromBytes} ? sent / ranks + result : sent);
     }
   }
   return 0;

@@ -7,6 +7,9 @@
 
 namespace tpinfer::shard {
 
+// Where a sum's roots begin to travel in slices (comm/root_reduce).
+inline constexpr std::int64_t kSlicedFromBytes = 256 * 1024;
+
 double picoseconds(double seconds);
 inline double seconds_of(double cost) { return cost * 1e-12; }
 

@@ -64,6 +64,10 @@ struct Plan {
 // when `rank` itself has none.
 std::vector<int> members_of(const Plan& plan, const PlanStep& step, int rank);
 
+// Whether rank `source` serves rank `target` in a collective step: of several ranks that hold the
+// same part, the one with the target's own coordinates along step.axes does.
+bool serves(const Plan& plan, const PlanStep& step, int source, int target);
+
 bool is_collective(PlanStep::Kind kind);
 // "all-gather" and so on.
 std::string_view name_of(PlanStep::Kind kind);

@@ -125,6 +125,11 @@ Entry Search::move(const Entry& entry, std::size_t n, const Effect& effect) {
     scratch_[static_cast<std::size_t>(
         tracked_ids_.at(node.outputs[static_cast<std::size_t>(slot)]))] = moves_.holding(layout);
   }
+  for (std::size_t w = 0; limits_.byte_price > 0 && w < effect.weights.size(); ++w) {
+    const auto& [slot, layout] = effect.weights[w];
+    const int kind = moves_.class_of(node.inputs[static_cast<std::size_t>(slot)]);
+    next.cost += limits_.byte_price * static_cast<double>(moves_.bytes(kind, layout));
+  }
   if (limits_.weight_bytes) {
     std::int64_t& bytes = next.bytes[1 + static_cast<std::size_t>(moves_.fixed()[n].stage)];
     for (const auto& [slot, layout] : effect.weights) {

@@ -33,6 +33,7 @@ struct Found {
 struct SearchLimits {
   double cost = std::numeric_limits<double>::infinity();  // only plans that are cheaper
   std::optional<std::int64_t> weight_bytes;               // per rank; set = cost and bytes count
+  double byte_price = 0;  // picoseconds added to the cost per byte of weights on a rank
 };
 
 // An entry is dropped when another one is no worse whatever follows; that is proven by what each
@@ -48,8 +49,9 @@ class Search {
   // Whether nothing was dropped unproven.
   bool proven() const { return proven_; }
 
-  // What the plan that `path` (a choice of every node) belongs to would cost more if `node` took
-  // one of `others` instead, the nodes around it adapting; and which. Infinity without others.
+  // What a plan would cost more if `node` took one of `others` (of `all`, its choices) instead, the
+  // nodes around it adapting; and which. Infinity without others. `path`: the plan's choice of
+  // every node.
   struct Instead {
     double more = std::numeric_limits<double>::infinity();
     int choice = -1;
@@ -57,7 +59,7 @@ class Search {
   Instead instead(const std::vector<int>& path, std::size_t node, const Choices& all,
                   const std::vector<int>& others);
 
-  // What the path's plan pays at this node: computing, sums, resharding its inputs.
+  // What the plan pays at a node: computing, sums, resharding its inputs.
   double paid_at(const std::vector<int>& path, std::size_t node);
 
  private:
@@ -78,11 +80,12 @@ class Search {
   std::vector<Entry> advance(const std::vector<Entry>& before, std::size_t node,
                              const Choices& choices, const std::vector<int>& indexes);
   void drop_dominated(std::vector<Entry>& entries, std::size_t node);
+  void thin_out(std::vector<Entry>& entries);
   void shorten(std::vector<Entry>& entries, std::size_t next);
   bool dominates(const Entry& a, const Entry& b, std::size_t node);
   double penalty(int tracked, int a, int b, std::size_t node);
   void deliver(Entry& entry);
-  const std::vector<Entry>& states_on(const std::vector<int>& path);
+  void follow(const std::vector<int>& path);
 
   Moves& moves_;
   const bool fastest_;
@@ -96,8 +99,8 @@ class Search {
   std::vector<int> scratch_;                                  // per tracked tensor: its holding
   std::unordered_map<std::uint64_t, double> penalties_;       // of the current node
   std::size_t penalties_of_ = 0;
-  std::vector<int> path_;  // the one that states_ follow
-  std::vector<Entry> states_;
+  std::vector<int> path_;      // the last one that was followed
+  std::vector<Entry> states_;  // before each of its nodes, and at the end
 };
 
 }  // namespace tpinfer::shard

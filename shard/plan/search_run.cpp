@@ -73,6 +73,7 @@ std::vector<Entry> Search::advance(const std::vector<Entry>& before, std::size_t
   }
   std::stable_sort(after.begin(), after.end(),
                    [](const Entry& a, const Entry& b) { return a.cost < b.cost; });
+  if (limits_.weight_bytes) thin_out(after);
   drop_dominated(after, n);
   shorten(after, n + 1);
   return after;
@@ -118,12 +119,13 @@ double Search::penalty(int t, int a, int b, std::size_t n) {
 }
 
 bool Search::dominates(const Entry& a, const Entry& b, std::size_t n) {
+  if (!no_more(a.bytes, b.bytes)) return false;
   double cost = a.cost;
   const std::vector<int>& live = live_[n + 1];
   for (std::size_t i = 0; i < live.size() && cost <= b.cost; ++i) {
     cost += penalty(live[i], a.state[i], b.state[i], n);
   }
-  return cost <= b.cost && no_more(a.bytes, b.bytes);
+  return cost <= b.cost;
 }
 
 // `entries` are sorted by cost.
@@ -139,27 +141,27 @@ void Search::drop_dominated(std::vector<Entry>& entries, std::size_t n) {
   entries = std::move(kept);
 }
 
-// Drops unproven what is too much: labels of one state beyond kMostLabels (keeping the cheapest and
-// the leanest, and of the others every so many), then the dearest entries, never the leanest one.
-void Search::shorten(std::vector<Entry>& entries, std::size_t next) {
-  if (limits_.weight_bytes) {
-    std::map<State, std::vector<std::size_t>> labels;  // by cost: bytes fall
-    for (std::size_t e = 0; e < entries.size(); ++e) labels[entries[e].state].push_back(e);
-    std::vector<char> keep(entries.size(), 1);
-    for (const auto& [state, list] : labels) {
-      for (std::size_t i = 0; list.size() > kMostLabels && i < list.size(); ++i) {
-        const std::size_t slot = i * (kMostLabels - 1) / (list.size() - 1);
-        const std::size_t before = i == 0 ? slot : (i - 1) * (kMostLabels - 1) / (list.size() - 1);
-        keep[list[i]] = i == 0 || slot != before;
-        proven_ = proven_ && keep[list[i]];
-      }
-    }
-    std::vector<Entry> kept;
-    for (std::size_t e = 0; e < entries.size(); ++e) {
-      if (keep[e]) kept.push_back(std::move(entries[e]));
-    }
-    entries = std::move(kept);
+// With a memory limit: drops unproven the labels of one state beyond kMostLabels, keeping the
+// cheapest, the leanest, and of the others every so many. `entries` are sorted by cost.
+void Search::thin_out(std::vector<Entry>& entries) {
+  std::unordered_map<State, std::vector<std::size_t>, StateHash> labels;
+  for (std::size_t e = 0; e < entries.size(); ++e) labels[entries[e].state].push_back(e);
+  std::vector<char> keep(entries.size(), 1);
+  for (const auto& [state, list] : labels) {
+    if (list.size() <= kMostLabels) continue;
+    proven_ = false;
+    auto slot = [&](std::size_t i) { return i * (kMostLabels - 1) / (list.size() - 1); };
+    for (std::size_t i = 1; i < list.size(); ++i) keep[list[i]] = slot(i) != slot(i - 1);
   }
+  std::vector<Entry> kept;
+  for (std::size_t e = 0; e < entries.size(); ++e) {
+    if (keep[e]) kept.push_back(std::move(entries[e]));
+  }
+  entries = std::move(kept);
+}
+
+// Drops unproven the dearest entries when there are too many, never the leanest one.
+void Search::shorten(std::vector<Entry>& entries, std::size_t next) {
   const std::size_t nodes = moves_.graph().nodes.size();
   if (next >= nodes) return;
   const std::size_t steps = std::max(kLeastSteps, kMostSteps / nodes);
