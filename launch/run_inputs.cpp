@@ -203,6 +203,7 @@ class InputRun {
     });
     print_outputs();
     report.ranks = gather_times(world_, runner_.times());
+    if (o_.explain) beside_ = runner_.times_beside_predictions();
     if (accuracy_) report.accuracy = accuracy_->line();
     tell_times(report);
     comm::together(world_, "write report", [&] {
@@ -235,6 +236,7 @@ class InputRun {
         "read {} bytes of weights per rank; sent at most {} bytes in all",
         least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most), sent));
     context_.story.line(times_text(report.ranks));
+    for (const std::string& line : beside_) context_.story.line("times: " + line);
     if (rows_ > 1 && fastest_ > 0) {
       context_.story.line(
           fmt::format("{} rows in {:.3f} s: {:.0f} rows per second{}", rows_, fastest_,
@@ -253,6 +255,7 @@ class InputRun {
   std::unique_ptr<shard::ArrayWriter> writer_;  // rank 0, or every rank
   shard::Symbols symbols_, at_most_;
   std::int64_t rows_ = 0, batch_size_ = 0;
+  std::vector<std::string> beside_;  // --explain: measured beside predicted
   bool everywhere_ = false;
   int repetition_ = 0;
   double fastest_ = 0;

@@ -14,7 +14,7 @@
 #include "runtime/engine.hpp"
 #include "runtime/model.hpp"
 #include "runtime/pipeline.hpp"
-#include "shard/plan/mesh_options.hpp"
+#include "shard/plan/planner.hpp"
 
 namespace tpinfer::launch {
 
@@ -48,11 +48,18 @@ class Runner {
   const shard::Plan& planned() const { return *plan_; }
   // The graph that was planned; valid from plan() on.
   const shard::BoundGraph& bound_graph() const { return *bound_; }
+  const shard::PlanOptions& plan_options() const { return plan_options_; }
+  // Bytes of weights and activations on the rank with the most.
+  shard::RankNeed largest_need() const;
+  // With --explain, after runs: what steps took beside what was predicted, a line per operator and
+  // collective. Collective.
+  std::vector<std::string> times_beside_predictions();
   // Micro-batches of a run on the extents that were planned.
   int micro_batches() const { return micro_batches_; }
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
+  std::string share_costs();
   void choose_micro_batches(const shard::MeshOptions& mesh);
   runtime::Pipeline::Options pipeline_options() const;
   void check_streams(std::int64_t rows) const;
@@ -66,6 +73,7 @@ class Runner {
   shard::Graph graph_;
   shard::Symbols symbols_;
   std::optional<shard::BoundGraph> bound_;
+  shard::PlanOptions plan_options_;
   std::optional<shard::Plan> plan_;
   std::unique_ptr<runtime::Engine> engine_;
   std::unique_ptr<runtime::Pipeline> pipeline_;

@@ -51,6 +51,8 @@ void declare(CLI::App& app, Arguments& a, int& status) {
   plan->add_flag("--uneven", a.plan.uneven, "as tpinfer --uneven");
   plan->add_option("--plan", a.plan.plan, "cut or fastest [cut]")
       ->check(CLI::IsMember({"cut", "fastest"}));
+  plan->add_option("--costs", a.plan.costs, "as tpinfer --costs");
+  plan->add_option("--memory", a.plan.memory, "as tpinfer --memory");
   plan->add_flag("--json", a.plan.json, "as JSON");
   plan->callback([&] { status = plan_command(a.plan); });
 

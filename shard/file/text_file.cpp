@@ -15,8 +15,8 @@ std::string read_text_file(const std::string& what, const std::string& path, std
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status)) {
-    fail(Fault::no_input, fmt::format("{} {}: {}", what, path,
-                                      error ? error.message() : std::strerror(ENOENT)));
+    fail(Fault::no_input,
+         fmt::format("{} {}: {}", what, path, error ? error.message() : std::strerror(ENOENT)));
   }
   if (std::filesystem::is_directory(status)) {
     fail(Fault::no_input, fmt::format("{} {}: it is a folder", what, path));

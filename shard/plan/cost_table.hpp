@@ -56,6 +56,8 @@ double product_rate(const CostTable& costs, double rows);
 double collective_seconds(const CostTable& costs, std::size_t kind, int ranks, bool one_node,
                           double bytes);
 
+inline constexpr std::size_t kMaxCostBytes = std::size_t{1} << 20;
+
 // The JSON form (docs/command-line.md, --costs). Throws Fault::usage, beginning with `where` and
 // naming the key: what is missing, unknown, of the wrong type or out of range.
 CostTable parse_costs(const std::string& where, const std::string& json);
