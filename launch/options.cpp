@@ -120,6 +120,10 @@ void declare(CLI::App& app, Options& o) {
           "pieces of a batch in flight [4 per stage of pp]")
       ->check(at_least(1));
   t.value("--rank-weights", o.rank_weights, "3,1", "how much each rank gets of a cut [equal]");
+  t.value("--costs", o.costs, "FILE", "plan by this cost table [built in]");
+  t.value("--calibrate", o.calibrate, "FILE",
+          "measure a cost table on these ranks, write it, stop");
+  t.value("--memory", o.memory, "8GiB", "per rank, weights and activations [no limit]");
   t.flag("--explain", o.explain, "print the plan: what is cut, whole, idle, moved");
   t.group("Computation");
   t.value("--kernels", o.kernels, "eigen|blas|reference", "who multiplies; same bits [eigen]")
@@ -138,6 +142,7 @@ void declare(CLI::App& app, Options& o) {
 }
 
 void check(const Options& o) {
+  if (!o.calibrate.empty()) return;
   if (o.model.empty()) fail(Fault::usage, "--model is missing; see tpinfer --help");
   const bool number = !o.print_rank.empty() && o.print_rank.size() < 8 &&
                       std::all_of(o.print_rank.begin(), o.print_rank.end(),

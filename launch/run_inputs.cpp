@@ -255,6 +255,7 @@ class InputRun {
     RankTimes mine = runner_.times();
     mine.resident_bytes_at_start = static_cast<std::int64_t>(context_.resident_bytes_at_start);
     report.ranks = gather_times(world_, mine);
+    if (o_.explain) beside_ = runner_.times_beside_predictions();
     if (accuracy_) report.accuracy = accuracy_->line();
     tell_times(report);
     comm::together(world_, "write report", [&] {
@@ -288,6 +289,7 @@ class InputRun {
                                  range_text(report.ranks, &RankTimes::files_opened), files),
         sent));
     context_.story.line(times_text(report.ranks));
+    for (const std::string& line : beside_) context_.story.line("times: " + line);
     if (rows_ > 1 && fastest_ > 0) {
       context_.story.line(
           fmt::format("{} rows in {:.3f} s: {:.0f} rows per second{}", rows_, fastest_,
@@ -306,6 +308,7 @@ class InputRun {
   std::unique_ptr<shard::ArrayWriter> writer_;  // rank 0, or every rank
   shard::Symbols symbols_, at_most_;
   std::int64_t rows_ = 0, batch_size_ = 0;
+  std::vector<std::string> beside_;  // --explain: measured beside predicted
   bool everywhere_ = false;
   std::optional<RowGroups> groups_;  // inputs that each part of the ranks brings
   bool parts_ = false;               // outputs are written in these parts

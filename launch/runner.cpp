@@ -15,9 +15,12 @@
 #include "launch/outputs.hpp"
 #include "launch/progress.hpp"
 #include "runtime/op.hpp"
+#include "runtime/plan_bytes.hpp"
 #include "runtime/program.hpp"
 #include "shard/file/given_strategies.hpp"
+#include "shard/file/text_file.hpp"
 #include "shard/plan/batch.hpp"
+#include "shard/plan/memory.hpp"
 #include "shard/plan/planner.hpp"
 
 namespace tpinfer::launch {
@@ -56,12 +59,30 @@ shard::BoundGraph Runner::bound(const shard::Symbols& symbols) const {
   return shard::bind(graph_, symbols, model_.weights(), runtime::rule_table());
 }
 
+// The text of --costs, read by rank 0: files may differ between hosts.
+std::string Runner::share_costs() {
+  std::string text;
+  if (options_.costs.empty()) return text;
+  comm::together(world_, "read costs", [&] {
+    if (world_.rank() == 0) {
+      text = shard::read_text_file("--costs", options_.costs, shard::kMaxCostBytes);
+    }
+  });
+  return comm::broadcast_text(world_, text, 0);
+}
+
 void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
   const std::map<std::string, std::string> texts = share_strategy_files();
   std::vector<std::string> notes;
+  const std::string costs = share_costs();
   comm::together(world_, "plan", [&] {
     symbols_ = symbols;
     shard::PlanOptions plan_options;
+    if (!costs.empty()) plan_options.costs = shard::parse_costs("--costs " + options_.costs, costs);
+    if (!options_.memory.empty()) {
+      plan_options.memory = {shard::parse_bytes("--memory", options_.memory),
+                             runtime::largest_need};
+    }
     plan_options.mesh = shard::parse_mesh(options_.mesh);
     plan_options.mesh.rank_weights = shard::parse_rank_weights(options_.rank_weights);
     choose_micro_batches(plan_options.mesh);
@@ -75,11 +96,13 @@ void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
     plan_options.fastest = options_.plan == "fastest";
     plan_options.batch = options_.plan == "batch";
     plan_ = shard::make_plan(*bound_, world_.size(), plan_options);
+    plan_options_ = std::move(plan_options);
   });
   for (const std::string& note : notes) story_.line("note: " + note);
   const std::string extra =
-      fmt::format("kernels {} fast {} head {} repeat {} micro {}", options_.kernels, options_.fast,
-                  options_.print_head, options_.repeat, micro_batches_);
+      fmt::format("kernels {} fast {} head {} repeat {} micro {} costs {}", options_.kernels,
+                  options_.fast, options_.print_head, options_.repeat, micro_batches_,
+                  costs.empty() ? "built in" : sha256_hex(costs.data(), costs.size()));
   hashes_agree(world_, "the plan (options, model or version)",
                runtime::fingerprint(*bound_, *plan_, extra));
 }
@@ -135,7 +158,8 @@ void Runner::check_streams(std::int64_t rows, const std::string& option) const {
 void Runner::load() {
   const Clock::time_point start = Clock::now();
   metadata_bytes_ = model_.file().bytes_read();
-  runtime::EngineOptions engine_options{kernels::parse_family(options_.kernels), options_.fast};
+  runtime::EngineOptions engine_options{kernels::parse_family(options_.kernels), options_.fast,
+                                        options_.explain};
   comm::set_phase("make groups");
   engine_ = std::make_unique<runtime::Engine>(*bound_, *plan_, world_, engine_options);
   pipeline_ = std::make_unique<runtime::Pipeline>(

@@ -16,7 +16,7 @@
 #include "runtime/engine.hpp"
 #include "runtime/model.hpp"
 #include "runtime/pipeline.hpp"
-#include "shard/plan/mesh_options.hpp"
+#include "shard/plan/planner.hpp"
 
 namespace tpinfer::launch {
 
@@ -56,6 +56,12 @@ class Runner {
   const shard::Plan& planned() const { return *plan_; }
   // The graph that was planned; valid from plan() on.
   const shard::BoundGraph& bound_graph() const { return *bound_; }
+  const shard::PlanOptions& plan_options() const { return plan_options_; }
+  // Bytes of weights and activations on the rank with the most.
+  shard::RankNeed largest_need() const;
+  // With --explain, after runs: what steps took beside what was predicted, a line per operator and
+  // collective. Collective.
+  std::vector<std::string> times_beside_predictions();
   // Micro-batches of a run on the extents that were planned.
   int micro_batches() const { return micro_batches_; }
 
@@ -63,6 +69,7 @@ class Runner {
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
   // The files that --strategy names, as rank 0 reads them.
   std::map<std::string, std::string> share_strategy_files();
+  std::string share_costs();
   void choose_micro_batches(const shard::MeshOptions& mesh);
   runtime::Pipeline::Options pipeline_options() const;
   void check_streams(std::int64_t rows, const std::string& option) const;
@@ -76,6 +83,7 @@ class Runner {
   shard::Graph graph_;
   shard::Symbols symbols_;
   std::optional<shard::BoundGraph> bound_;
+  shard::PlanOptions plan_options_;
   std::optional<shard::Plan> plan_;
   std::unique_ptr<runtime::Engine> engine_;
   std::unique_ptr<runtime::Pipeline> pipeline_;

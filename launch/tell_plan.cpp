@@ -4,6 +4,8 @@
 
 #include "launch/run.hpp"
 #include "shard/plan/plan_text.hpp"
+#include "shard/plan/predict.hpp"
+#include "shard/plan/reasons.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -34,8 +36,14 @@ void tell_plan(const Context& context, const Runner& runner) {
                   shard::total_weight_bytes(plan), counted(plan.weights.size(), "weight"),
                   counted(runner.bound_graph().nodes.size(), "operator")));
   story.line("each run: " + shard::summarize_run(plan, runner.micro_batches()));
+  for (const std::string& line : shard::idle_ranks(runner.bound_graph(), plan)) story.line(line);
   if (!o.explain) return;
+  story.line(shard::summarize_prediction(runner.bound_graph(), plan, runner.plan_options(),
+                                         runner.micro_batches(), runner.largest_need().all()));
   std::vector<std::string> lines = shard::explain_plan(runner.bound_graph(), plan);
+  const std::vector<std::string> why =
+      shard::reasons(runner.bound_graph(), plan, runner.plan_options());
+  lines.insert(lines.end(), why.begin(), why.end());
   const std::string text = shard::describe_plan(runner.bound_graph(), plan);
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = text.find('\n', begin);

@@ -17,6 +17,7 @@
 #include "comm/together.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
+#include "launch/calibrate.hpp"
 #include "launch/drain.hpp"
 #include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
@@ -45,6 +46,11 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   comm::Communicator& world = session.world();
   launch::watch_signals();
   launch::Story story(world.rank() == 0 && !options.quiet);
+  if (!options.calibrate.empty()) {
+    launch::calibrate(options, session, story);
+    story.finish();
+    return 0;
+  }
   const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
   const launch::ThreadPlan threads = launch::plan_threads(session, options.threads);
   set_thread_count(threads.threads);

@@ -23,6 +23,7 @@ shard::BoundGraph bind_all(const runtime::Model& model, const shard::Graph& grap
 struct PlanRequest {
   std::string model, graph, strategies, mesh, rank_weights, plan = "cut";
   std::string write_strategy;  // a file; "" = none
+  std::string costs, memory;   // --costs FILE, --memory 8GiB; "" = none
   int ranks = 1;
   bool uneven = false, json = false;
   std::vector<std::string> symbols;  // "batch=64"

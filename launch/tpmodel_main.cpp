@@ -35,6 +35,8 @@ void declare_cut(CLI::App& command, PlanRequest& plan) {
   command.add_flag("--uneven", plan.uneven, "as tpinfer --uneven");
   command.add_option("--plan", plan.plan, "cut, fastest or batch [cut]")
       ->check(CLI::IsMember({"cut", "fastest", "batch"}));
+  command.add_option("--costs", plan.costs, "as tpinfer --costs");
+  command.add_option("--memory", plan.memory, "as tpinfer --memory");
 }
 
 void declare_copies(CLI::App& app, Arguments& a, int& status) {

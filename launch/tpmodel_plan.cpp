@@ -7,27 +7,20 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/text.hpp"
 #include "launch/tpmodel_commands.hpp"
-#include "runtime/program.hpp"
+#include "runtime/plan_bytes.hpp"
 #include "shard/arrays/output_file.hpp"
 #include "shard/file/given_strategies.hpp"
+#include "shard/file/text_file.hpp"
 #include "shard/plan/batch.hpp"
+#include "shard/plan/memory.hpp"
 #include "shard/plan/plan_text.hpp"
+#include "shard/plan/predict.hpp"
+#include "shard/plan/reasons.hpp"
 
 namespace tpinfer::launch {
 namespace {
 
-struct RankBytes {
-  std::size_t weights, activations;
-};
-
-std::vector<RankBytes> bytes_per_rank(const shard::BoundGraph& graph, const shard::Plan& plan) {
-  std::vector<RankBytes> ranks;
-  for (int r = 0; r < plan.mesh.size(); ++r) {
-    ranks.push_back(
-        {shard::weight_bytes(plan, r), runtime::compile(graph, plan, r, false).arena_bytes});
-  }
-  return ranks;
-}
+using runtime::RankBytes;
 
 void print_layouts(const shard::Plan& plan) {
   fmt::print("tensors (one line per layout; the box is rank 0's)\n");
@@ -55,12 +48,15 @@ void print_ranks(const std::vector<RankBytes>& ranks, std::size_t total) {
   }
 }
 
-void print_json(const shard::BoundGraph& graph, const shard::Plan& plan) {
+void print_json(const shard::BoundGraph& graph, const shard::Plan& plan,
+                const shard::PlanOptions& options) {
   using Json = nlohmann::ordered_json;
   Json json{{"schema", 1},
             {"ranks", plan.mesh.size()},
             {"mesh", shard::to_text(plan.mesh)},
             {"weight_bytes", shard::total_weight_bytes(plan)},
+            {"predicted_seconds", shard::predicted_seconds(graph, plan, options.costs, 1)},
+            {"proven", plan.proven},
             {"tensors", Json::array()},
             {"collectives", Json::array()},
             {"rank", Json::array()}};
@@ -78,9 +74,13 @@ void print_json(const shard::BoundGraph& graph, const shard::Plan& plan) {
          {"ranks", plan.mesh.size_of(step.axes)},
          {"result_bytes", shard::result_bytes(plan, step)}});
   }
-  for (const RankBytes& rank : bytes_per_rank(graph, plan)) {
-    json["rank"].push_back(
-        {{"weight_bytes", rank.weights}, {"activation_bytes", rank.activations}});
+  const std::vector<RankBytes> bytes = runtime::bytes_per_rank(graph, plan);
+  const std::vector<shard::Traffic> traffic = shard::traffic_of(graph, plan);
+  for (std::size_t r = 0; r < bytes.size(); ++r) {
+    json["rank"].push_back({{"weight_bytes", bytes[r].weights},
+                            {"activation_bytes", bytes[r].activations},
+                            {"collective_calls", traffic[r].calls},
+                            {"bytes_sent", traffic[r].bytes_sent}});
   }
   fmt::print("{}\n", json.dump(2));
 }
@@ -133,6 +133,14 @@ shard::PlanOptions options_of(const PlanRequest& request, const shard::Graph& gr
   options.mesh = shard::parse_mesh(request.mesh);
   options.mesh.rank_weights = shard::parse_rank_weights(request.rank_weights);
   options.batch_inputs = shard::batch_inputs(graph, bound);
+  if (!request.costs.empty()) {
+    options.costs =
+        shard::parse_costs("--costs " + request.costs,
+                           shard::read_text_file("--costs", request.costs, shard::kMaxCostBytes));
+  }
+  if (!request.memory.empty()) {
+    options.memory = {shard::parse_bytes("--memory", request.memory), runtime::largest_need};
+  }
   return options;
 }
 
@@ -146,15 +154,21 @@ int plan_command(const PlanRequest& request) {
     write_strategies(request.write_strategy, bound, plan, options);
   }
   if (request.json) {
-    print_json(bound, plan);
+    print_json(bound, plan, options);
     return 0;
   }
   fmt::print("graph {} on {} rank{}: {}\n", graph.name, request.ranks,
              request.ranks == 1 ? "" : "s", shard::summarize_collectives(plan));
+  const shard::RankNeed need = runtime::largest_need(bound, plan);
+  fmt::print("{}\n", shard::summarize_prediction(bound, plan, options, 1, need.all()));
   fmt::print("steps\n{}", shard::describe_plan(bound, plan));
   print_layouts(plan);
-  print_ranks(bytes_per_rank(bound, plan), shard::total_weight_bytes(plan));
+  print_ranks(runtime::bytes_per_rank(bound, plan), shard::total_weight_bytes(plan));
+  for (const std::string& line : shard::idle_ranks(bound, plan)) fmt::print("idle: {}\n", line);
   for (const std::string& line : shard::explain_plan(bound, plan)) fmt::print("why: {}\n", line);
+  for (const std::string& line : shard::reasons(bound, plan, options)) {
+    fmt::print("why: {}\n", line);
+  }
   return 0;
 }
 

@@ -33,6 +33,7 @@ struct Ready {
   std::vector<Piece> inputs, outputs;
   std::unique_ptr<Transfer> transfer;
   std::byte *from = nullptr, *to = nullptr;
+  std::size_t step = 0;  // of the plan
 };
 
 }  // namespace
@@ -43,6 +44,8 @@ struct Engine::Binding {
   shard::Plan plan;
   Program program;
   std::vector<Ready> steps;
+  std::vector<double> step_seconds;  // per step of the plan, with options.time_steps
+  int runs = 0;
 };
 
 struct Engine::State {
@@ -107,6 +110,7 @@ void Engine::State::prepare_step(Binding& binding, const shard::PlanStep& step) 
   const Program& program = binding.program;
   if (shard::members_of(binding.plan, step, world.rank()).empty()) return;
   Ready& ready = binding.steps.emplace_back();
+  ready.step = static_cast<std::size_t>(&step - binding.plan.steps.data());
   if (step.kind == Kind::compute) {
     ready.node = &binding.graph.nodes[static_cast<std::size_t>(step.node)].node;
     ready.op = &operator_table().at(ready.node->op);
@@ -137,6 +141,7 @@ void Engine::State::add(shard::BoundGraph graph, shard::Plan plan) {
   Binding& binding = *bindings.back();
   binding.graph = std::move(graph);
   binding.plan = std::move(plan);
+  binding.step_seconds.assign(binding.plan.steps.size(), 0);
   binding.program = compile(binding.graph, binding.plan, world.rank(), options.fast);
 }
 
@@ -273,17 +278,26 @@ void Engine::run() {
     beat();
     if (ready.op) {
       ready.op->run({*ready.node, ready.inputs, ready.outputs, s.options.family, s.options.fast});
-      s.times.compute += seconds_since(start);
     } else {
       ready.transfer->run(ready.from, ready.to, scratch);
-      s.times.collectives += seconds_since(start);
     }
+    const double seconds = seconds_since(start);
+    (ready.op ? s.times.compute : s.times.collectives) += seconds;
+    if (s.options.time_steps) s.current->step_seconds[ready.step] += seconds;
   }
+  ++s.current->runs;
 }
 
 const shard::BoundGraph& Engine::graph() const { return state_->current->graph; }
 const shard::Plan& Engine::plan() const { return state_->current->plan; }
 EngineTimes Engine::times() const { return state_->times; }
+std::vector<StepTimes> Engine::step_times() const {
+  std::vector<StepTimes> times;
+  for (const auto& b : state_->bindings) {
+    times.push_back({b->graph, b->plan, b->step_seconds, b->runs});
+  }
+  return times;
+}
 std::size_t Engine::arena_bytes() const { return state_->arena.size() + state_->scratch.size(); }
 const std::string& Engine::kernel_report() const { return state_->kernel_report; }
 

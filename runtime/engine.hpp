@@ -16,13 +16,22 @@ namespace tpinfer::runtime {
 
 struct EngineOptions {
   kernels::Family family = kernels::Family::eigen;
-  bool fast = false;  // --fast
+  bool fast = false;        // --fast
+  bool time_steps = false;  // keep step_times()
 };
 
 // Seconds of all run() calls so far on this rank.
 struct EngineTimes {
   double compute = 0;
   double collectives = 0;  // moving data and waiting for it
+};
+
+// What one set of extents took so far on this rank.
+struct StepTimes {
+  const shard::BoundGraph& graph;
+  const shard::Plan& plan;
+  const std::vector<double>& seconds;  // per step of the plan, all runs; 0 where it has no part
+  int runs = 0;
 };
 
 class Engine {
@@ -70,6 +79,8 @@ class Engine {
   const shard::BoundGraph& graph() const;
   const shard::Plan& plan() const;
   EngineTimes times() const;
+  // Per binding; zeros unless options.time_steps. Valid until the next bind().
+  std::vector<StepTimes> step_times() const;
   std::size_t arena_bytes() const;  // activations and scratch of this rank
   // What the self-test of the kernel family found at the shapes that this plan uses.
   const std::string& kernel_report() const;

@@ -54,9 +54,11 @@ std::size_t place_values(const shard::Plan& plan, std::vector<Place>& places) {
   std::size_t total = 0;
   std::vector<std::size_t> placed;
   for (std::size_t v : order) {
+    // Births ascend: what is dead now stays dead.
+    std::erase_if(placed, [&](std::size_t other) { return lives[other].last < lives[v].first; });
     std::vector<std::pair<std::size_t, std::size_t>> taken;  // [begin, end)
     for (std::size_t other : placed) {
-      if (lives[other].last < lives[v].first || lives[v].last < lives[other].first) continue;
+      if (lives[v].last < lives[other].first) continue;
       taken.emplace_back(places[other].offset, places[other].offset + aligned(places[other].bytes));
     }
     std::sort(taken.begin(), taken.end());

@@ -12,19 +12,6 @@ using Kind = shard::PlanStep::Kind;
 
 std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Whether rank `source` serves rank `target` when a value leaves layout `from`: of several ranks
-// that hold the same part, the one with the target's own coordinates does.
-bool serves(const shard::Plan& plan, const std::vector<int>& axes, const shard::Layout& from,
-            int source, int target) {
-  if (!shard::holds(from, plan.mesh, source)) return false;
-  const std::vector<int> s = plan.mesh.coordinates(source), t = plan.mesh.coordinates(target);
-  for (int axis : axes) {
-    const auto a = static_cast<std::size_t>(axis);
-    if (from.placements[a].kind == shard::Placement::Kind::replicate && s[a] != t[a]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Transfer::Transfer(const shard::Plan& plan, const shard::PlanStep& step, int rank,
@@ -51,10 +38,10 @@ Transfer::Transfer(const shard::Plan& plan, const shard::PlanStep& step, int ran
     const int other = members[i];
     const Box send = intersect(mine_before_, after(other));
     const Box receive = intersect(before(other), mine_after_);
-    const bool gives = serves(plan, step.axes, from.layout, rank, other) &&
-                       shard::holds(to.layout, plan.mesh, other);
-    const bool takes = serves(plan, step.axes, from.layout, other, rank) &&
-                       shard::holds(to.layout, plan.mesh, rank);
+    const bool gives =
+        shard::serves(plan, step, rank, other) && shard::holds(to.layout, plan.mesh, other);
+    const bool takes =
+        shard::serves(plan, step, other, rank) && shard::holds(to.layout, plan.mesh, rank);
     const std::int64_t sent = gives ? element_count(send.extent) : 0;
     const std::int64_t count = takes ? element_count(receive.extent) : 0;
     const bool reduces = kind_ == Kind::all_reduce || kind_ == Kind::reduce_scatter;

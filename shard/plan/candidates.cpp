@@ -86,12 +86,30 @@ bool cuts_every_weight(const BoundGraph& graph, const BoundNode& bound,
 
 }  // namespace
 
+namespace {
+
+// A strategy file for one stage says 0 everywhere, which asks for nothing.
+std::map<std::string, int> asked_stages(std::map<std::string, int> stages, const BoundGraph& graph,
+                                        const std::vector<std::optional<FactorCuts>>& demands) {
+  const bool asked = std::any_of(demands.begin(), demands.end(), [](const auto& demand) {
+    return demand && demand->stage.value_or(0) != 0;
+  });
+  for (std::size_t n = 0; asked && n < demands.size(); ++n) {
+    if (demands[n] && demands[n]->stage) stages[graph.nodes[n].node.name] = *demands[n]->stage;
+  }
+  return stages;
+}
+
+}  // namespace
+
 std::vector<Fixed> fixed_by_mesh(const BoundGraph& graph, const Mesh& mesh,
-                                 const PlanOptions& options) {
+                                 const PlanOptions& options,
+                                 const std::vector<std::optional<FactorCuts>>& demands) {
   std::vector<Fixed> fixed(graph.nodes.size());
   const int pp = mesh.axis(kPipelineAxis);
   const int count = pp < 0 ? 1 : mesh.axes[static_cast<std::size_t>(pp)].size;
-  const std::vector<int> stages = assign_stages(graph, count, options.stages, options.costs);
+  const std::vector<int> stages =
+      assign_stages(graph, count, asked_stages(options.stages, graph, demands), options.costs);
   for (std::size_t n = 0; n < fixed.size(); ++n) fixed[n].stage = stages[n];
   if (mesh.axis(kDataAxis) < 0) return fixed;
   const std::vector<int> factors = batch_factors(graph, options.batch_inputs);

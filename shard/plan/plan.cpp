@@ -45,6 +45,17 @@ std::vector<int> members_of(const Plan& plan, const PlanStep& step, int rank) {
   return members;
 }
 
+bool serves(const Plan& plan, const PlanStep& step, int source, int target) {
+  const Layout& from = plan.values[static_cast<std::size_t>(step.inputs[0])].layout;
+  if (!holds(from, plan.mesh, source)) return false;
+  const std::vector<int> s = plan.mesh.coordinates(source), t = plan.mesh.coordinates(target);
+  for (int axis : step.axes) {
+    const auto a = static_cast<std::size_t>(axis);
+    if (from.placements[a].kind == Placement::Kind::replicate && s[a] != t[a]) return false;
+  }
+  return true;
+}
+
 Range factor_range(const Rule& rule, int factor, const std::vector<Cut>& cuts, const Mesh& mesh,
                    int rank) {
   const std::int64_t extent = rule.factors[static_cast<std::size_t>(factor)].extent;

@@ -55,12 +55,18 @@ struct Plan {
   // sends them to the others once per run); in the graph's order.
   std::vector<int> outputs;
   std::vector<Decision> decisions;  // per node
+  // Whether no other plan costs less by the table; else too many had to be left out.
+  bool proven = true;
 };
 
 // The ranks that run a step together with `rank`, in the order of their group along step.axes:
 // for a compute step {rank}; without the ranks of pipeline stages that have no part in it; empty
 // when `rank` itself has none.
 std::vector<int> members_of(const Plan& plan, const PlanStep& step, int rank);
+
+// Whether rank `source` serves rank `target` in a collective step: of several ranks that hold the
+// same part, the one with the target's own coordinates along step.axes does.
+bool serves(const Plan& plan, const PlanStep& step, int source, int target);
 
 bool is_collective(PlanStep::Kind kind);
 // "all-gather" and so on.
