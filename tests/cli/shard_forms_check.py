@@ -219,6 +219,27 @@ def several_slices_of_a_weight_in_one_file(folder):
 
 
 @check
+def pipeline_stages(folder):
+    """Two stages of two ranks: a device matrix counts ranks inside a stage."""
+    network = graph({"x": [128, 96]}, "y", node("MatMul", "x w", "h"), node("MatMul", "h v", "y"))
+    v = np.arange(16 * 6, dtype=np.float32).reshape(16, 6)
+    write_model(folder / "whole.model", network, {"w": RAMP, "v": v})
+    halves = {"dev_matrix": [2], "tensor_map": [0, -1]}
+    for rank in range(4):
+        name, array = (("w", RAMP), ("v", v))[rank // 2]
+        rows = array.shape[0] // 2
+        write_shard(folder / f"m{rank}.h5", network, rank, 4,
+                    [(name, array[rank % 2 * rows:][:rows], {**halves, "full_shape": array.shape})])
+    wanted = hashes(run(["--model", folder / "whole.model", *inputs(folder)]))
+    equal(hashes(run(["--model", folder / "m.h5", *inputs(folder)])), wanted, "hash")
+    (folder / "m2.h5").unlink()
+    refused(run(["--model", folder / "m.h5"]), 65, "/weights/v", "[0:", "m2.h5 (rank 2)")
+    (folder / "m3.h5").unlink()
+    refused(run(["--model", folder / "m.h5"]), 65, "v", "2 of 4 files", "m2.h5 (rank 2)",
+            "m3.h5 (rank 3)")
+
+
+@check
 def masters_that_lead_elsewhere(folder):
     def refuse(file, *parts, selection=None, shape=(96, 16)):
         layout = h5py.VirtualLayout((96, 16), "f4")

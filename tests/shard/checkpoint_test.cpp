@@ -167,6 +167,37 @@ TEST_F(CheckpointTest, FewFilesAreOpened) {
   EXPECT_EQ(opened({}), 0u);
 }
 
+// two stages of two ranks, each with its own weight; the second stage's files are gone.
+TEST_F(CheckpointTest, AStageNeedsItsOwnFilesOnly) {
+  ModelContents contents;
+  contents.graphs = {{"main", kGraph}};
+  contents.weights.push_back(tensor_of("w", {4, 2}, std::vector<float>(8, 1.0f)));
+  contents.weights.push_back(tensor_of("v", {4, 2}, std::vector<float>(8, 2.0f)));
+  write_model(path("stages.h5"), contents);
+  CheckpointCuts cuts;
+  cuts.ranks = 4;
+  const Box upper{{0, 0}, {2, 2}}, lower{{2, 0}, {2, 2}};
+  cuts.weights["w"].boxes = {{upper}, {lower}, {}, {}};
+  cuts.weights["v"].boxes = {{}, {}, {upper}, {lower}};
+  ModelFile source(scan_model(path("stages.h5")));
+  write_checkpoint(source, path("set"), "m", cuts, {});
+  for (const char* name : {"set/m2.h5", "set/m3.h5"}) fs::remove(path(name));
+  ModelFile file(scan_model(path("set")));
+  file.prepare({{"/weights/w", whole_box({4, 2})}});
+  EXPECT_EQ(file.files_opened(), 2u);
+  std::vector<float> got(8);
+  file.read("/weights/w", whole_box({4, 2}), got.data());
+  EXPECT_EQ(got, std::vector<float>(8, 1.0f));
+  try {
+    file.prepare({{"/weights/v", upper}});
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "/weights/v: [0:2,0:2] is in no file; 2 of 4 files are there, missing: " +
+                  path("set/m2.h5") + " (rank 2)");
+  }
+}
+
 TEST_F(CheckpointTest, EqualContentsEqualBytesAndOtherCutsOtherNames) {
   std::mt19937 random(5);
   const CheckpointCuts cuts = random_cuts(random, 3);
