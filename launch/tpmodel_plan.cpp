@@ -101,7 +101,7 @@ void print_json(const shard::BoundGraph& graph, const shard::Plan& plan,
 }  // namespace
 
 int plan_command(const PlanRequest& request) {
-  const auto model = open_checked(request.model);
+  const auto model = open_for_planning(request.model);
   const shard::Graph graph = model->graph(request.graph);
   const shard::BoundGraph bound = bind_all(*model, graph, parse_symbols(request.symbols), 1);
   shard::PlanOptions options;
