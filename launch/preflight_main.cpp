@@ -29,8 +29,9 @@ void limit_this_process() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fputs("usage: tpinfer-preflight MODEL\n", stderr);
+  const bool for_planning = argc == 3 && std::string(argv[2]) == "plan";
+  if (argc != 2 && !for_planning) {
+    std::fputs("usage: tpinfer-preflight MODEL [plan]\n", stderr);
     return 64;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // do not outlive tpinfer
@@ -39,7 +40,7 @@ int main(int argc, char** argv) {
     unsetenv(name);
   }
   limit_this_process();
-  const std::string answer = tpinfer::shard::preflight_answer(argv[1]);
+  const std::string answer = tpinfer::shard::preflight_answer(argv[1], for_planning);
   const bool written = std::fwrite(answer.data(), 1, answer.size(), stdout) == answer.size() &&
                        std::fflush(stdout) == 0;
   return written ? 0 : 74;

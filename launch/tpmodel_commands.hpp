@@ -16,6 +16,9 @@ namespace tpinfer::launch {
 // Checks the file in the preflight helper, then opens it.
 std::unique_ptr<runtime::Model> open_checked(const std::string& path);
 
+// The same for planning: weights that were never written are a note on stderr, not an error.
+std::unique_ptr<runtime::Model> open_for_planning(const std::string& path);
+
 // Every graph's shapes with all symbols bound to `value`: proves that a model can run.
 shard::BoundGraph bind_all(const runtime::Model& model, const shard::Graph& graph,
                            const shard::Symbols& given, std::int64_t value);

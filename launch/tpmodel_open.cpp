@@ -11,6 +11,23 @@ std::unique_ptr<runtime::Model> open_checked(const std::string& path) {
   return std::make_unique<runtime::Model>(shard::preflight(path, shard::helper_beside_program()));
 }
 
+std::unique_ptr<runtime::Model> open_for_planning(const std::string& path) {
+  try {
+    return open_checked(path);
+  } catch (const Error& error) {
+    if (error.fault() != Fault::data) throw;
+    std::unique_ptr<runtime::Model> model;
+    try {
+      model = std::make_unique<runtime::Model>(
+          shard::preflight(path, shard::helper_beside_program(), true));
+    } catch (const Error&) {
+      throw error;  // it is not only that
+    }
+    fmt::print(stderr, "tpmodel: note: {}; planned all the same\n", error.what());
+    return model;
+  }
+}
+
 shard::BoundGraph bind_all(const runtime::Model& model, const shard::Graph& graph,
                            const shard::Symbols& given, std::int64_t value) {
   shard::Symbols symbols = given;

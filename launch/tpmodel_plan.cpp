@@ -145,7 +145,7 @@ shard::PlanOptions options_of(const PlanRequest& request, const shard::Graph& gr
 }
 
 int plan_command(const PlanRequest& request) {
-  const auto model = open_checked(request.model);
+  const auto model = open_for_planning(request.model);
   const shard::Graph graph = model->graph(request.graph);
   const shard::BoundGraph bound = bind_all(*model, graph, symbols_of(request), 1);
   const shard::PlanOptions options = options_of(request, graph, bound);

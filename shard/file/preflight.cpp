@@ -47,7 +47,7 @@ std::vector<char*> helper_environment() {
 // The running helper: its process and the read end of its output. Never outlives this object.
 class Helper {
  public:
-  Helper(const std::string& program, const std::string& path);
+  Helper(const std::string& program, const std::string& path, bool for_planning);
   ~Helper();
   Helper(const Helper&) = delete;
   Helper& operator=(const Helper&) = delete;
@@ -61,7 +61,7 @@ class Helper {
   int output_ = -1;
 };
 
-Helper::Helper(const std::string& program, const std::string& path) {
+Helper::Helper(const std::string& program, const std::string& path, bool for_planning) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
     fail(Fault::memory, fmt::format("no pipe for the preflight helper: {}", std::strerror(errno)));
@@ -74,7 +74,9 @@ Helper::Helper(const std::string& program, const std::string& path) {
   // A crashing C library would write there; the one line about it is ours.
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   std::string program_copy = program, path_copy = path;
-  char* arguments[] = {program_copy.data(), path_copy.data(), nullptr};
+  std::string purpose = "plan";
+  char* arguments[] = {program_copy.data(), path_copy.data(),
+                       for_planning ? purpose.data() : nullptr, nullptr};
   std::vector<char*> environment = helper_environment();
   const int failure =
       ::posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments, environment.data());
@@ -146,9 +148,10 @@ ModelTable parse_answer(const std::string& shown, const std::string& answer, int
 
 }  // namespace
 
-ModelTable preflight(const std::string& path, const std::string& helper_program) {
+ModelTable preflight(const std::string& path, const std::string& helper_program,
+                     bool for_planning) {
   const std::string shown = printable(path);
-  Helper helper(helper_program, path);
+  Helper helper(helper_program, path, for_planning);
   bool timed_out = false;
   const std::string answer = helper.read_all(timed_out);
   if (timed_out) {

@@ -11,12 +11,14 @@ namespace tpinfer::shard {
 // CPU time and files) on the file and returns its table. Call before MPI_Init. Throws what
 // scan_model throws; Fault::data when the HDF5 library crashed or ran away on the file, saying how;
 // Fault::config when the helper cannot be run. Beats while it waits; the helper is gone afterwards.
-ModelTable preflight(const std::string& path, const std::string& helper_program);
+// `for_planning`: datasets that were never written are fine (Limits::allow_unallocated).
+ModelTable preflight(const std::string& path, const std::string& helper_program,
+                     bool for_planning = false);
 
 // Where the helper is installed: beside this program.
 std::string helper_beside_program();
 
 // The helper's side: scans the file and returns what it prints: a table, or {"fault", "text"}.
-std::string preflight_answer(const std::string& path);
+std::string preflight_answer(const std::string& path, bool for_planning = false);
 
 }  // namespace tpinfer::shard

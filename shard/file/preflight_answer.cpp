@@ -17,9 +17,11 @@ std::string fault_answer(Fault fault, const std::string& text) {
 
 }  // namespace
 
-std::string preflight_answer(const std::string& path) {
+std::string preflight_answer(const std::string& path, bool for_planning) {
   try {
-    return to_json(scan_model(path));
+    Limits limits;
+    limits.allow_unallocated = for_planning;
+    return to_json(scan_model(path, limits));
   } catch (const Error& error) {
     return fault_answer(error.fault(), error.what());
   } catch (const std::bad_alloc&) {
