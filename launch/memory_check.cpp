@@ -48,4 +48,13 @@ void check_memory(std::size_t bytes_per_rank, int ranks_on_node) {
                    bytes_text(bytes_per_rank), ranks_on_node, bytes_text(available)));
 }
 
+// "VmHWM:     12345 kB" of /proc/self/status.
+std::size_t peak_resident_bytes() {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
 }  // namespace tpinfer::launch

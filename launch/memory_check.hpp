@@ -9,4 +9,7 @@ namespace tpinfer::launch {
 // more than the system (or the control group) says is available. Local.
 void check_memory(std::size_t bytes_per_rank, int ranks_on_node);
 
+// The most memory that this process ever had resident; 0 where the system does not say.
+std::size_t peak_resident_bytes();
+
 }  // namespace tpinfer::launch

@@ -108,10 +108,12 @@ void declare(CLI::App& app, Options& o) {
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
   t.flag("--dry-run", o.dry_run, "plan and check everything, compute nothing");
   t.group("Plan");
-  t.value("--strategy", o.strategies, "NODE=((1,8),(8,1))", "cuts of a node's inputs; ';' between");
+  t.value("--strategy", o.strategies, "NODE=((1,8),(8,1))",
+          "cuts of nodes' inputs (* and ? in NODE), or FILE.json; ';' between");
   t.flag("--uneven", o.uneven, "let a strategy cut what it does not divide");
-  t.value("--plan", o.plan, "cut|fastest", "cut every weight, or whatever is fastest [cut]")
-      ->check(CLI::IsMember({"cut", "fastest"}));
+  t.value("--plan", o.plan, "cut|fastest|batch",
+          "cut every weight, what is fastest, the batch [cut]")
+      ->check(CLI::IsMember({"cut", "fastest", "batch"}));
   t.value("--mesh", o.mesh, "dp=2,pp=2,tp=2",
           "ranks that share the batch, the layers, the tensors [tp=all]");
   t.value("--micro-batches", o.micro_batches, "N",

@@ -27,7 +27,7 @@ struct Options {
   std::string mesh;          // dp=2,pp=2,tp=2
   std::string rank_weights;  // 3,1
   int micro_batches = 0;     // 0 = four per pipeline stage
-  std::string plan = "cut";  // cut | fastest
+  std::string plan = "cut";  // cut | fastest | batch
   std::string costs;         // a cost table to plan by; "" = the built-in one
   std::string memory;        // per rank, 8GiB; "" = no limit
   std::string calibrate;     // measure a cost table and write it here

@@ -26,4 +26,13 @@ std::string times_text(const std::vector<RankTimes>& ranks) {
       most(&RankTimes::waiting));
 }
 
+std::string range_text(const std::vector<RankTimes>& ranks, std::int64_t RankTimes::*member) {
+  std::int64_t least = ranks[0].*member, most = least;
+  for (const RankTimes& rank : ranks) {
+    least = std::min(least, rank.*member);
+    most = std::max(most, rank.*member);
+  }
+  return least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most);
+}
+
 }  // namespace tpinfer::launch

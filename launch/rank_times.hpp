@@ -12,10 +12,13 @@ namespace tpinfer::launch {
 struct RankTimes {
   double load = 0, compute = 0, communication = 0, waiting = 0;  // seconds
   std::int64_t weight_bytes_read = 0;  // stored bytes, from the model file
+  std::int64_t files_opened = 0;       // of the model
   std::int64_t weight_bytes = 0;       // in memory
   std::int64_t activation_bytes = 0;
   std::int64_t bytes_sent = 0;
   std::int64_t collective_calls = 0;
+  std::int64_t resident_bytes_at_start = 0;  // the peak when MPI had started
+  std::int64_t peak_resident_bytes = 0;      // in the end
 };
 
 // Every rank's figures on every rank. Collective.
@@ -23,5 +26,8 @@ std::vector<RankTimes> gather_times(comm::Communicator& world, const RankTimes& 
 
 // The slowest rank's seconds: "load 0.01 s, compute 0.20 s, communication 0.05 s, waiting 0.01 s".
 std::string times_text(const std::vector<RankTimes>& ranks);
+
+// Least and most over the ranks: "96 to 128", or "96" when all have the same.
+std::string range_text(const std::vector<RankTimes>& ranks, std::int64_t RankTimes::*member);
 
 }  // namespace tpinfer::launch

@@ -29,10 +29,13 @@ Json rank_json(const RankTimes& rank) {
           {"communication_seconds", rank.communication},
           {"waiting_seconds", rank.waiting},
           {"weight_bytes_read", rank.weight_bytes_read},
+          {"files_opened", rank.files_opened},
           {"weight_bytes", rank.weight_bytes},
           {"activation_bytes", rank.activation_bytes},
           {"collective_calls", rank.collective_calls},
-          {"bytes_sent", rank.bytes_sent}};
+          {"bytes_sent", rank.bytes_sent},
+          {"resident_bytes_at_start", rank.resident_bytes_at_start},
+          {"peak_resident_bytes", rank.peak_resident_bytes}};
 }
 
 }  // namespace

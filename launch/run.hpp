@@ -16,6 +16,7 @@ struct Context {
   runtime::Model& model;
   Story& story;
   ThreadPlan threads;
+  std::size_t resident_bytes_at_start = 0;  // the peak when MPI had started
 };
 
 // Tells how the runner's plan spreads over the ranks: a few lines. Local.

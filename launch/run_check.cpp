@@ -84,8 +84,8 @@ class Check {
     }
   }
 
-  const shard::DatasetInfo& dataset(const std::vector<shard::ExampleTensor>& tensors,
-                                    const std::string& name, const shard::ExampleInfo& example) {
+  const shard::TensorInfo& dataset(const std::vector<shard::ExampleTensor>& tensors,
+                                   const std::string& name, const shard::ExampleInfo& example) {
     for (const shard::ExampleTensor& tensor : tensors) {
       if (tensor.data.name == name) return tensor.data;
     }
@@ -95,7 +95,7 @@ class Check {
   shard::Symbols symbols_of_example(const shard::ExampleInfo& example) {
     shard::Symbols symbols;
     for (const shard::ValueSpec& spec : runner_.graph().inputs) {
-      const shard::DatasetInfo& data = dataset(example.inputs, spec.name, example);
+      const shard::TensorInfo& data = dataset(example.inputs, spec.name, example);
       bool fits = data.shape.size() == spec.shape.size() &&
                   model_.file().compute_dtype(data.path) == spec.dtype;
       for (std::size_t d = 0; fits && d < data.shape.size(); ++d) {
@@ -116,11 +116,13 @@ class Check {
 
   // What differs first; "" when everything agrees. The comparison is rank 0's, told to all.
   std::string run_example(const shard::ExampleInfo& example) {
-    runner_.run(symbols_of_example(example), false, [&](std::size_t i, const View& view) {
-      const shard::DatasetInfo& data =
+    Feed feed;
+    feed.fill = [&](std::size_t i, const View& view) {
+      const shard::TensorInfo& data =
           dataset(example.inputs, runner_.graph().inputs[i].name, example);
       model_.file().read(data.path, whole_box(data.shape), view.data);
-    });
+    };
+    runner_.run(symbols_of_example(example), feed);
     for (std::size_t i = 0; i < runner_.output_count(); ++i) {
       const View view = runner_.output(i);
       hashes_agree(world_, "output " + runner_.graph().outputs[i],

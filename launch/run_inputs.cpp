@@ -14,6 +14,7 @@
 #include "launch/outputs.hpp"
 #include "launch/progress.hpp"
 #include "launch/report.hpp"
+#include "launch/row_groups.hpp"
 #include "launch/run.hpp"
 #include "shard/plan/batch.hpp"
 
@@ -22,11 +23,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-bool per_rank(const std::string& text) { return text.find("{rank}") != std::string::npos; }
+bool holds(const std::string& text, std::string_view placeholder) {
+  return text.find(placeholder) != std::string::npos;
+}
 
-std::string with_rank(std::string text, int rank) {
-  for (std::size_t at; (at = text.find("{rank}")) != std::string::npos;) {
-    text.replace(at, 6, fmt::format("{}", rank));
+// A name that stands for several files.
+bool many(const std::string& text) { return holds(text, "{rank}") || holds(text, "{dp}"); }
+
+std::string replaced(std::string text, std::string_view placeholder, int number) {
+  for (std::size_t at; (at = text.find(placeholder)) != std::string::npos;) {
+    text.replace(at, placeholder.size(), fmt::format("{}", number));
   }
   return text;
 }
@@ -72,12 +78,17 @@ class InputRun {
 
  private:
   void open_inputs() {
-    everywhere_ = std::any_of(o_.inputs.begin(), o_.inputs.end(), per_rank);
+    everywhere_ = std::any_of(o_.inputs.begin(), o_.inputs.end(), many);
+    shard::MeshOptions mesh;
+    comm::together(world_, "read options", [&] {
+      mesh = shard::parse_mesh(o_.mesh);
+      group_ = shard::data_group(mesh, world_.size(), world_.rank());
+    });
     const bool reads = everywhere_ || world_.rank() == 0;
     comm::together(world_, "open input", [&] {
       std::vector<std::string> arguments;
       for (const std::string& input : o_.inputs) {
-        arguments.push_back(with_rank(input, world_.rank()));
+        arguments.push_back(own(input));
       }
       inputs_ = choose_inputs(runner_.graph(), arguments, context_.model, reads);
       symbols_ = symbols_of(inputs_);
@@ -89,10 +100,14 @@ class InputRun {
                         input.text(), name_of(input.stored_dtype()), name_of(input.spec().dtype)));
       }
     }
+    const std::string batch = shard::batch_symbol(runner_.graph());
+    if (everywhere_ && mesh.dp > 1 && !batch.empty()) {
+      groups_.emplace(world_, mesh, symbols_[batch]);
+      symbols_[batch] = groups_->all_rows();
+    }
     const std::string mine = symbols_text(symbols_);
     if (everywhere_) hashes_agree(world_, "the shape of the inputs", mine);
     symbols_ = parse_symbols(comm::broadcast_text(world_, mine, 0));
-    const std::string batch = shard::batch_symbol(runner_.graph());
     rows_ = batch.empty() ? 0 : symbols_[batch];
     at_most_ = symbols_;
     if (o_.batch_size == 0) return;
@@ -105,6 +120,10 @@ class InputRun {
     });
     batch_size_ = std::min(o_.batch_size, std::max<std::int64_t>(1, rows_));
     at_most_[batch] = batch_size_;
+  }
+
+  std::string own(const std::string& text) const {
+    return replaced(replaced(text, "{rank}", world_.rank()), "{dp}", group_);
   }
 
   // The extents of rows [begin, end).
@@ -128,9 +147,25 @@ class InputRun {
       }
     });
     comm::together(world_, "open output", [&] {
-      const bool writes = world_.rank() == 0 || per_rank(o_.output);
+      if (holds(o_.output, "{dp}") && !groups_) {
+        fail(Fault::usage,
+             "--output with {dp}: the parts of the batch are those of the inputs; give inputs with "
+             "{dp} or {rank}, and --mesh dp=2 or more");
+      }
+      const bool leads = world_.rank() == 0 || (groups_ && groups_->leads());
+      const bool writes =
+          holds(o_.output, "{rank}") || (holds(o_.output, "{dp}") ? leads : world_.rank() == 0);
       if (o_.output.empty() || !writes) return;  // a dry run creates and drops them
-      writer_ = shard::create_arrays(with_rank(o_.output, world_.rank()), specs);
+      parts_ = groups_ && many(o_.output);
+      for (std::size_t i = 0; parts_ && i < specs.size(); ++i) {
+        if (specs[i].shape.empty() || specs[i].shape[0] != rows_) {
+          fail(Fault::usage, fmt::format("--output {}: output {} has no rows to divide; name one "
+                                         "file for all",
+                                         o_.output, specs[i].name));
+        }
+        specs[i].shape[0] = groups_->mine().size();
+      }
+      writer_ = shard::create_arrays(own(o_.output), specs);
     });
     comm::together(world_, "print outputs", [&] {
       if (o_.print_rank != "all" && std::stoi(o_.print_rank) >= world_.size()) {
@@ -154,10 +189,12 @@ class InputRun {
     for (std::int64_t begin = 0; begin < total; begin += step) {
       const std::int64_t end = std::min(total, begin + step);
       stop_if_drained(world_, begin, total);
-      runner_.run(symbols_for(begin, end), everywhere_, [&](std::size_t i, const View& view) {
+      Feed feed{everywhere_, groups_ ? &*groups_ : nullptr, {begin, end}, {}};
+      feed.fill = [&](std::size_t i, const View& view) {
         inputs_[i].read(rows_of(i, begin, end), view);
-      });
-      if (repetition_ == 0) take_outputs();
+      };
+      runner_.run(symbols_for(begin, end), feed);
+      if (repetition_ == 0) take_outputs({begin, end});
       progress.show(end, total);
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -168,20 +205,33 @@ class InputRun {
   Range rows_of(std::size_t i, std::int64_t begin, std::int64_t end) const {
     const shard::ValueSpec& spec = inputs_[i].spec();
     if (spec.shape.empty()) return {0, 1};
-    if (batch_size_ > 0 && spec.shape[0].symbol == shard::batch_symbol(runner_.graph())) {
-      return {begin, end};
+    if (spec.shape[0].symbol == shard::batch_symbol(runner_.graph())) {
+      if (groups_) return groups_->local({begin, end});
+      if (batch_size_ > 0) return {begin, end};
     }
     const shard::Extent& extent = spec.shape[0];
     return {0, extent.symbol.empty() ? extent.value : symbols_.at(extent.symbol)};
   }
 
-  void take_outputs() {
+  void take_outputs(Range rows) {
     comm::set_phase("take outputs");
     for (std::size_t i = 0; i < records_.size(); ++i) records_[i].add(runner_.output(i));
     comm::together(world_, "write output", [&] {
       for (std::size_t i = 0; writer_ && i < records_.size(); ++i) {
         const View view = runner_.output(i);
-        writer_->append(i, view.data, view.shape.empty() ? 1 : view.shape[0]);
+        std::int64_t first = 0, count = view.shape.empty() ? 1 : view.shape[0];
+        if (parts_) {
+          const Range local = groups_->local(rows);
+          first = groups_->mine().begin + local.begin - rows.begin;
+          count = local.size();
+        }
+        if (count == 0) continue;
+        const std::size_t row_bytes =
+            view.shape.empty() ? 0 : view.bytes() / static_cast<std::size_t>(view.shape[0]);
+        writer_->append(
+            i,
+            static_cast<const std::byte*>(view.data) + static_cast<std::size_t>(first) * row_bytes,
+            count);
       }
       if (accuracy_) accuracy_->add(runner_.output(0));
     });
@@ -202,7 +252,9 @@ class InputRun {
       if (writer_) writer_->finish();
     });
     print_outputs();
-    report.ranks = gather_times(world_, runner_.times());
+    RankTimes mine = runner_.times();
+    mine.resident_bytes_at_start = static_cast<std::int64_t>(context_.resident_bytes_at_start);
+    report.ranks = gather_times(world_, mine);
     if (o_.explain) beside_ = runner_.times_beside_predictions();
     if (accuracy_) report.accuracy = accuracy_->line();
     tell_times(report);
@@ -226,15 +278,16 @@ class InputRun {
   }
 
   void tell_times(const Report& report) {
-    std::int64_t most = 0, least = report.ranks[0].weight_bytes_read, sent = 0;
-    for (const RankTimes& rank : report.ranks) {
-      most = std::max(most, rank.weight_bytes_read);
-      least = std::min(least, rank.weight_bytes_read);
-      sent = std::max(sent, rank.bytes_sent);
-    }
+    std::int64_t sent = 0;
+    for (const RankTimes& rank : report.ranks) sent = std::max(sent, rank.bytes_sent);
+    const std::size_t files = context_.model.table().files.size();
     context_.story.line(fmt::format(
-        "read {} bytes of weights per rank; sent at most {} bytes in all",
-        least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most), sent));
+        "read {} bytes of weights per rank{}; sent at most {} bytes in all",
+        range_text(report.ranks, &RankTimes::weight_bytes_read),
+        files == 1 ? ""
+                   : fmt::format(" from {} of {} files",
+                                 range_text(report.ranks, &RankTimes::files_opened), files),
+        sent));
     context_.story.line(times_text(report.ranks));
     for (const std::string& line : beside_) context_.story.line("times: " + line);
     if (rows_ > 1 && fastest_ > 0) {
@@ -257,6 +310,9 @@ class InputRun {
   std::int64_t rows_ = 0, batch_size_ = 0;
   std::vector<std::string> beside_;  // --explain: measured beside predicted
   bool everywhere_ = false;
+  std::optional<RowGroups> groups_;  // inputs that each part of the ranks brings
+  bool parts_ = false;               // outputs are written in these parts
+  int group_ = 0;                    // of this rank on the dp axis
   int repetition_ = 0;
   double fastest_ = 0;
 };

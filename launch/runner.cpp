@@ -17,6 +17,7 @@
 #include "runtime/op.hpp"
 #include "runtime/plan_bytes.hpp"
 #include "runtime/program.hpp"
+#include "shard/file/given_strategies.hpp"
 #include "shard/file/text_file.hpp"
 #include "shard/plan/batch.hpp"
 #include "shard/plan/memory.hpp"
@@ -71,6 +72,8 @@ std::string Runner::share_costs() {
 }
 
 void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
+  const std::map<std::string, std::string> texts = share_strategy_files();
+  std::vector<std::string> notes;
   const std::string costs = share_costs();
   comm::together(world_, "plan", [&] {
     symbols_ = symbols;
@@ -83,17 +86,19 @@ void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
     plan_options.mesh = shard::parse_mesh(options_.mesh);
     plan_options.mesh.rank_weights = shard::parse_rank_weights(options_.rank_weights);
     choose_micro_batches(plan_options.mesh);
-    if (rows > 0 || micro_batches_ > 1) check_streams(rows);
+    if (rows > 0) check_streams(rows, "--batch-size");
     bound_ = bound(runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols));
     plan_options.batch_inputs = shard::batch_inputs(graph_, *bound_);
-    plan_options.strategies = options_.strategies.empty()
-                                  ? std::map<std::string, shard::Strategy>{}
-                                  : shard::parse_strategies(options_.strategies);
+    shard::GivenStrategies given = shard::given_strategies(options_.strategies, texts);
+    notes = shard::check_layouts(given, *bound_);
+    plan_options.strategies = std::move(given.entries);
     plan_options.uneven = options_.uneven;
     plan_options.fastest = options_.plan == "fastest";
+    plan_options.batch = options_.plan == "batch";
     plan_ = shard::make_plan(*bound_, world_.size(), plan_options);
     plan_options_ = std::move(plan_options);
   });
+  for (const std::string& note : notes) story_.line("note: " + note);
   const std::string extra =
       fmt::format("kernels {} fast {} head {} repeat {} micro {} costs {}", options_.kernels,
                   options_.fast, options_.print_head, options_.repeat, micro_batches_,
@@ -118,6 +123,13 @@ void Runner::choose_micro_batches(const shard::MeshOptions& mesh) {
   // At least one row for each part of the batch.
   const std::int64_t most = std::max<std::int64_t>(1, rows / mesh.dp);
   micro_batches_ = static_cast<int>(std::clamp<std::int64_t>(micro_batches_, 1, most));
+  if (micro_batches_ == 1) return;
+  try {
+    check_streams(rows, "--micro-batches");
+  } catch (const Error&) {
+    if (options_.micro_batches > 0) throw;
+    micro_batches_ = 1;  // nobody asked for more
+  }
 }
 
 runtime::Pipeline::Options Runner::pipeline_options() const {
@@ -125,11 +137,22 @@ runtime::Pipeline::Options Runner::pipeline_options() const {
           [this](const shard::Symbols& symbols) { return bound(symbols); }};
 }
 
-void Runner::check_streams(std::int64_t rows) const {
+std::map<std::string, std::string> Runner::share_strategy_files() {
+  std::map<std::string, std::string> texts;
+  comm::together(world_, "plan", [&] {
+    if (world_.rank() == 0) texts = shard::read_strategy_files(options_.strategies);
+  });
+  for (const std::string& path : shard::strategy_files(options_.strategies)) {
+    texts[path] = comm::broadcast_text(world_, texts[path], 0);
+  }
+  return texts;
+}
+
+void Runner::check_streams(std::int64_t rows, const std::string& option) const {
   const std::string batch = shard::batch_symbol(graph_);
   shard::Symbols symbols = symbols_;
   symbols[batch] = std::max<std::int64_t>(2, rows);
-  shard::check_streamable(graph_, bound(symbols), batch);
+  shard::check_streamable(graph_, bound(symbols), batch, option);
 }
 
 void Runner::load() {
@@ -142,8 +165,10 @@ void Runner::load() {
   pipeline_ = std::make_unique<runtime::Pipeline>(
       *engine_, world_, pipeline_options(),
       runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols_));
+  comm::together(world_, "open weights", [&] { engine_->open_weights(model_.file()); });
   comm::together(world_, "allocate memory", [&] {
-    check_memory(engine_->bytes_needed(), session_.ranks_on_node());
+    check_memory(engine_->bytes_needed() + pipeline_->bytes_for(symbols_),
+                 session_.ranks_on_node());
     engine_->allocate();
   });
   Progress progress(world_.rank() == 0 && !options_.quiet ? progress_style(options_.progress)
@@ -154,6 +179,7 @@ void Runner::load() {
       progress.show(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     });
     model_.file().check_unchanged();
+    model_.file().release();
     if (!options_.check_finite) return;
     engine_->for_each_weight([](const std::string& name, const View& view) {
       refuse_not_finite("weight " + name, view);
@@ -166,33 +192,40 @@ void Runner::load() {
   }
 }
 
-void Runner::share_inputs(bool everywhere,
-                          const std::function<void(std::size_t, const View&)>& fill) {
+void Runner::share_inputs(const Feed& feed) {
   const std::size_t count = graph_.inputs.size();
+  const std::string batch = shard::batch_symbol(graph_);
+  auto grouped = [&](std::size_t i) {
+    const std::vector<shard::Extent>& shape = graph_.inputs[i].shape;
+    return feed.groups && !shape.empty() && shape[0].symbol == batch;
+  };
+  auto read = [&](std::size_t i, const View& view) {
+    feed.fill(i, view);
+    if (options_.check_finite) refuse_not_finite("input " + graph_.inputs[i].name, view);
+  };
   comm::together(world_, "read input", [&] {
-    for (std::size_t i = 0; i < count && (everywhere || world_.rank() == 0); ++i) {
-      fill(i, pipeline_->input(i));
-      if (options_.check_finite) {
-        refuse_not_finite("input " + graph_.inputs[i].name, pipeline_->input(i));
-      }
+    for (std::size_t i = 0; i < count && (feed.everywhere || world_.rank() == 0); ++i) {
+      if (!grouped(i)) read(i, pipeline_->input(i));
     }
   });
   for (std::size_t i = 0; i < count; ++i) {
     const View view = pipeline_->input(i);
-    if (!everywhere) {
-      world_.broadcast(view.data, view.bytes(), 0);
+    const std::string name = "input " + graph_.inputs[i].name;
+    if (grouped(i)) {
+      feed.groups->exchange(name, feed.rows, view, [&](const View& part) { read(i, part); });
+    } else if (feed.everywhere) {
+      hashes_agree(world_, name, sha256_hex(view.data, view.bytes()));
     } else {
-      hashes_agree(world_, "input " + graph_.inputs[i].name, sha256_hex(view.data, view.bytes()));
+      world_.broadcast(view.data, view.bytes(), 0);
     }
   }
 }
 
-void Runner::run(const shard::Symbols& symbols, bool everywhere,
-                 const std::function<void(std::size_t, const View&)>& fill) {
+void Runner::run(const shard::Symbols& symbols, const Feed& feed) {
   pipeline_->prepare(symbols);
   symbols_ = symbols;
   comm::set_phase("read input");
-  share_inputs(everywhere, fill);
+  share_inputs(feed);
   comm::set_phase("run");
   pipeline_->run();
   for (std::size_t i = 0; i < output_count(); ++i) make_nan_canonical(output(i));
@@ -217,6 +250,8 @@ RankTimes Runner::times() {
   mine.waiting = std::min(collectives, counters.waiting_seconds);
   mine.communication = collectives - mine.waiting;
   mine.weight_bytes_read = static_cast<std::int64_t>(weight_bytes_read_);
+  mine.files_opened = static_cast<std::int64_t>(model_.file().files_opened());
+  mine.peak_resident_bytes = static_cast<std::int64_t>(peak_resident_bytes());
   mine.weight_bytes = static_cast<std::int64_t>(shard::weight_bytes(*plan_, world_.rank()));
   mine.activation_bytes = static_cast<std::int64_t>(engine_->arena_bytes() + pipeline_->bytes());
   mine.bytes_sent = counters.bytes_sent;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "comm/mpi/session.hpp"
 #include "launch/options.hpp"
 #include "launch/rank_times.hpp"
+#include "launch/row_groups.hpp"
 #include "launch/story.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/model.hpp"
@@ -17,6 +19,15 @@
 #include "shard/plan/planner.hpp"
 
 namespace tpinfer::launch {
+
+// Where the inputs of a run come from.
+struct Feed {
+  bool everywhere = false;      // every rank reads, and all must agree; else rank 0 reads for all
+  RowGroups* groups = nullptr;  // with `everywhere`: inputs with the batch are read in parts
+  Range rows;                   // of the batch, that this run is about; for groups
+  // Writes input i, or this rank's part of it.
+  std::function<void(std::size_t, const View&)> fill;
+};
 
 // Everything here is collective and throws the same error on all ranks (comm::together).
 class Runner {
@@ -32,11 +43,8 @@ class Runner {
   // Allocates and loads this rank's share of the weights.
   void load();
 
-  // Runs on these extents (at most those planned for). `fill` writes input i; it is called on all
-  // ranks when `everywhere`, else on rank 0, whose values the others receive. The outputs are valid
-  // until the next run.
-  void run(const shard::Symbols& symbols, bool everywhere,
-           const std::function<void(std::size_t, const View&)>& fill);
+  // Runs on these extents (at most those planned for). The outputs are valid until the next run.
+  void run(const shard::Symbols& symbols, const Feed& feed);
 
   // Whole, equal on all ranks, NaN made canonical.
   View output(std::size_t i) const { return pipeline_->output(i); }
@@ -59,11 +67,13 @@ class Runner {
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
+  // The files that --strategy names, as rank 0 reads them.
+  std::map<std::string, std::string> share_strategy_files();
   std::string share_costs();
   void choose_micro_batches(const shard::MeshOptions& mesh);
   runtime::Pipeline::Options pipeline_options() const;
-  void check_streams(std::int64_t rows) const;
-  void share_inputs(bool everywhere, const std::function<void(std::size_t, const View&)>& fill);
+  void check_streams(std::int64_t rows, const std::string& option) const;
+  void share_inputs(const Feed& feed);
 
   const Options& options_;
   comm::Session& session_;

@@ -19,6 +19,7 @@
 #include "kernels/base/parallel.hpp"
 #include "launch/calibrate.hpp"
 #include "launch/drain.hpp"
+#include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
 #include "launch/run.hpp"
 #include "shard/arrays/output_file.hpp"
@@ -41,6 +42,7 @@ int refuse(const Error& error) {
 }
 
 int run(const launch::Options& options, comm::Session& session, launch::EarlyCheck& check) {
+  const std::size_t resident_bytes = launch::peak_resident_bytes();
   comm::Communicator& world = session.world();
   launch::watch_signals();
   launch::Story story(world.rank() == 0 && !options.quiet);
@@ -55,7 +57,7 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   for (const std::string& name : model->unused_weights()) {
     story.line(fmt::format("note: weight {} is used by no graph", name));
   }
-  const launch::Context context{options, session, *model, story, threads};
+  const launch::Context context{options, session, *model, story, threads, resident_bytes};
   const int status = options.check ? launch::run_check(context) : launch::run_inputs(context);
   story.finish();
   return status;

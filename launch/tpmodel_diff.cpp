@@ -5,6 +5,7 @@
 #include <set>
 
 #include "launch/tpmodel_commands.hpp"
+#include "shard/layout/box_cover.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -16,7 +17,9 @@ void report(const std::string& text) {
   ++differences;
 }
 
-// How many elements of a weight differ in their bits, and which comes first; read by rows.
+constexpr std::int64_t kSlabElements = std::int64_t{1} << 20;
+
+// How many elements of a weight differ in their bits, and which comes first; read by slabs.
 void compare_weight(runtime::Model& a, runtime::Model& b, const std::string& name) {
   const std::string path = "/weights/" + name;
   const shard::WeightInfo &left = a.weights().at(name), &right = b.weights().at(name);
@@ -24,21 +27,22 @@ void compare_weight(runtime::Model& a, runtime::Model& b, const std::string& nam
     return report(fmt::format("weight {}: {} {} and {} {}", name, name_of(left.dtype),
                               to_text(left.shape), name_of(right.dtype), to_text(right.shape)));
   }
+  const Box whole = whole_box(left.shape);
+  for (runtime::Model* model : {&a, &b}) model->file().prepare({{path, whole}});
   const std::size_t item = size_of(left.dtype);
-  const std::int64_t rows = left.shape.empty() ? 1 : left.shape[0];
   std::int64_t count = 0, first = -1, at = 0;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    Box box = whole_box(left.shape);
-    if (!box.extent.empty()) box.offset[0] = row, box.extent[0] = 1;
-    const auto elements = static_cast<std::size_t>(element_count(box.extent));
-    std::vector<std::byte> x(elements * item), y(elements * item);
-    a.file().read(path, box, x.data());
-    b.file().read(path, box, y.data());
+  std::vector<std::byte> x, y;
+  shard::for_each_slab(whole, kSlabElements, [&](const Box& slab) {
+    const auto elements = static_cast<std::size_t>(element_count(slab.extent));
+    x.resize(elements * item);
+    y.resize(elements * item);
+    a.file().read(path, slab, x.data());
+    b.file().read(path, slab, y.data());
     for (std::size_t i = 0; i < elements; ++i, ++at) {
       if (std::memcmp(x.data() + i * item, y.data() + i * item, item) == 0) continue;
       if (count++ == 0) first = at;
     }
-  }
+  });
   if (count > 0) {
     report(fmt::format("weight {}: {} of {} elements differ, the first at {}", name, count, at,
                        first));

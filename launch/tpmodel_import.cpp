@@ -21,7 +21,7 @@ int import_command(const std::string& source, const std::string& config,
     const shard::BoundGraph bound = bind_all(*model, graph, {}, 1);
     fmt::print("{}: graph {}: {} operators, {} weights, {}\n", output, info.name,
                bound.nodes.size(), model->table().weights.size(),
-               bytes_text(model->table().file_bytes));
+               bytes_text(model->table().files[0].identity.bytes));
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "kernels/base/text.hpp"
 #include "launch/tpmodel_commands.hpp"
+#include "shard/plan/text_check.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -63,14 +64,51 @@ void print_graph(const runtime::Model& model, std::size_t index) {
   }
 }
 
+// How a weight is stored: "contiguous", "8 slices".
+std::string storage_text(const shard::TensorInfo& weight) {
+  if (weight.sources.size() != 1) return fmt::format("{} slices", weight.sources.size());
+  return weight.sources[0].data.contiguous ? "contiguous" : "chunked";
+}
+
+const shard::FileInfo& file_of(const runtime::Model& model, const shard::Source& source) {
+  return model.table().files[static_cast<std::size_t>(source.file)];
+}
+
+// The files of a sharded checkpoint, and which part of which weight each holds.
+void print_files(const runtime::Model& model) {
+  const shard::ModelTable& table = model.table();
+  if (table.files.size() == 1 && table.ranks == 0) return;
+  fmt::print("files: {}, checkpoint {}\n", table.files.size(),
+             table.checkpoint.empty() ? "without a name" : table.checkpoint);
+  for (const shard::FileInfo& file : table.files) {
+    fmt::print("  {}: {}{}\n", file.rank < 0 ? "master" : fmt::format("rank {}", file.rank),
+               file.path.empty() ? "its file" : shard::printable(file.path),
+               file.missing ? " is missing" : ", " + bytes_text(file.identity.bytes));
+    std::vector<std::vector<std::string>> rows;
+    for (const shard::TensorInfo& weight : table.weights) {
+      for (const shard::Source& source : weight.sources) {
+        if (&file_of(model, source) != &file) continue;
+        rows.push_back({"  " + weight.name, to_text(source.box), source.data.path});
+      }
+    }
+    print_table(rows);
+  }
+}
+
+std::size_t total_bytes(const runtime::Model& model) {
+  std::size_t bytes = 0;
+  for (const shard::FileInfo& file : model.table().files) bytes += file.identity.bytes;
+  return bytes;
+}
+
 void print_weights(const runtime::Model& model) {
   std::size_t bytes = 0;
   std::vector<std::vector<std::string>> rows;
-  for (const shard::DatasetInfo& info : model.table().weights) {
+  for (const shard::TensorInfo& info : model.table().weights) {
     const std::size_t own = byte_count(info.shape, info.stored);
     bytes += own;
     rows.push_back({info.name, std::string(name_of(info.stored)), to_text(info.shape),
-                    bytes_text(own), info.contiguous ? "contiguous" : "chunked"});
+                    bytes_text(own), storage_text(info)});
   }
   fmt::print("weights: {}, {}\n", rows.size(), bytes_text(bytes));
   print_table(rows);
@@ -82,20 +120,49 @@ void print_weights(const runtime::Model& model) {
   }
 }
 
+using Json = nlohmann::ordered_json;
+
+Json files_json(const runtime::Model& model) {
+  Json files = Json::array();
+  for (const shard::FileInfo& file : model.table().files) {
+    files.push_back({{"path", shard::printable(file.path)},
+                     {"rank", file.rank},
+                     {"missing", file.missing},
+                     {"bytes", file.identity.bytes}});
+  }
+  return files;
+}
+
+Json weights_json(const runtime::Model& model) {
+  Json weights = Json::array();
+  for (const shard::TensorInfo& info : model.table().weights) {
+    Json slices = Json::array();
+    for (const shard::Source& source : info.sources) {
+      slices.push_back({{"file", source.file},
+                        {"dataset", source.data.path},
+                        {"offset", source.box.offset},
+                        {"shape", source.box.extent}});
+    }
+    weights.push_back({{"name", info.name},
+                       {"dtype", std::string(name_of(info.stored))},
+                       {"shape", info.shape},
+                       {"contiguous", info.sources.size() == 1 && info.sources[0].data.contiguous},
+                       {"slices", slices}});
+  }
+  return weights;
+}
+
 void print_json(const runtime::Model& model) {
-  using Json = nlohmann::ordered_json;
-  Json json{{"schema", 1}, {"file_bytes", model.table().file_bytes}};
+  Json json{{"schema", 1},
+            {"file_bytes", total_bytes(model)},
+            {"ranks", model.table().ranks},
+            {"checkpoint", model.table().checkpoint},
+            {"files", files_json(model)}};
   json["graphs"] = Json::array();
   for (const shard::GraphInfo& graph : model.table().graphs) {
     json["graphs"].push_back({{"name", graph.name}, {"graph", Json::parse(graph.json)}});
   }
-  json["weights"] = Json::array();
-  for (const shard::DatasetInfo& info : model.table().weights) {
-    json["weights"].push_back({{"name", info.name},
-                               {"dtype", std::string(name_of(info.stored))},
-                               {"shape", info.shape},
-                               {"contiguous", info.contiguous}});
-  }
+  json["weights"] = weights_json(model);
   json["examples"] = model.table().examples.size();
   json["unused_weights"] = model.unused_weights();
   fmt::print("{}\n", json.dump(2));
@@ -109,11 +176,12 @@ int inspect_command(const std::string& path, bool json) {
     print_json(*model);
     return 0;
   }
-  fmt::print("{}: {}, {} known answer{}, {}\n", path, bytes_text(model->table().file_bytes),
+  fmt::print("{}: {}, {} known answer{}, {}\n", path, bytes_text(total_bytes(*model)),
              model->table().examples.size(), model->table().examples.size() == 1 ? "" : "s",
              model->table().manifest.empty() ? "no manifest" : "with a manifest of hashes");
   for (std::size_t g = 0; g < model->table().graphs.size(); ++g) print_graph(*model, g);
   print_weights(*model);
+  print_files(*model);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // tpmodel: looks at model files, makes them, plans for them. No MPI.
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -21,6 +22,39 @@ struct Arguments {
   PlanRequest plan;
 };
 
+// How a model is to be cut: the options that plan, shard and reshard have in common.
+void declare_cut(CLI::App& command, PlanRequest& plan) {
+  command.add_option("-n,--ranks", plan.ranks, "number of ranks")
+      ->required()
+      ->check(CLI::Range(1, 65536));
+  command.add_option("--graph", plan.graph, "name or index");
+  command.add_option("--set", plan.symbols, "value of a symbol, batch=64 [1]")->take_all();
+  command.add_option("--strategy", plan.strategies, "as tpinfer --strategy");
+  command.add_option("--mesh", plan.mesh, "as tpinfer --mesh");
+  command.add_option("--rank-weights", plan.rank_weights, "as tpinfer --rank-weights");
+  command.add_flag("--uneven", plan.uneven, "as tpinfer --uneven");
+  command.add_option("--plan", plan.plan, "cut, fastest or batch [cut]")
+      ->check(CLI::IsMember({"cut", "fastest", "batch"}));
+  command.add_option("--costs", plan.costs, "as tpinfer --costs");
+  command.add_option("--memory", plan.memory, "as tpinfer --memory");
+}
+
+void declare_copies(CLI::App& app, Arguments& a, int& status) {
+  for (const auto& [name, help] :
+       {std::pair{"shard", "make a sharded checkpoint: a file per rank and a master"},
+        std::pair{"reshard", "the same from a sharded checkpoint, for other ranks"}}) {
+    CLI::App* command = app.add_subcommand(name, help);
+    command->add_option("MODEL", a.plan.model, "a model in any form")->required();
+    declare_cut(*command, a.plan);
+    command->add_option("-o,--output", a.output, "the folder to make")->required();
+    command->callback([&] { status = shard_command(a.plan, a.output); });
+  }
+  CLI::App* merge = app.add_subcommand("merge", "make one file of a sharded checkpoint");
+  merge->add_option("MODEL", a.model, "a model in any form")->required();
+  merge->add_option("-o,--output", a.output, "the model to write")->required();
+  merge->callback([&] { status = merge_command(a.model, a.output); });
+}
+
 void declare(CLI::App& app, Arguments& a, int& status) {
   app.require_subcommand(1);
   app.set_version_flag("--version",
@@ -40,21 +74,13 @@ void declare(CLI::App& app, Arguments& a, int& status) {
   CLI::App* plan =
       app.add_subcommand("plan", "who holds, computes and sends what, without running");
   plan->add_option("MODEL", a.plan.model)->required();
-  plan->add_option("-n,--ranks", a.plan.ranks, "number of ranks")
-      ->required()
-      ->check(CLI::Range(1, 65536));
-  plan->add_option("--graph", a.plan.graph, "name or index [the first]");
-  plan->add_option("--set", a.plan.symbols, "value of a symbol, batch=64 [1]")->take_all();
-  plan->add_option("--strategy", a.plan.strategies, "as tpinfer --strategy");
-  plan->add_option("--mesh", a.plan.mesh, "as tpinfer --mesh");
-  plan->add_option("--rank-weights", a.plan.rank_weights, "as tpinfer --rank-weights");
-  plan->add_flag("--uneven", a.plan.uneven, "as tpinfer --uneven");
-  plan->add_option("--plan", a.plan.plan, "cut or fastest [cut]")
-      ->check(CLI::IsMember({"cut", "fastest"}));
-  plan->add_option("--costs", a.plan.costs, "as tpinfer --costs");
-  plan->add_option("--memory", a.plan.memory, "as tpinfer --memory");
+  declare_cut(*plan, a.plan);
+  plan->add_option("--write-strategy", a.plan.write_strategy,
+                   "write the plan as a file for --strategy (JSON)");
   plan->add_flag("--json", a.plan.json, "as JSON");
   plan->callback([&] { status = plan_command(a.plan); });
+
+  declare_copies(app, a, status);
 
   CLI::App* verify = app.add_subcommand("verify", "prove that a model is complete and undamaged");
   verify->add_option("MODEL", a.model)->required();
@@ -78,6 +104,7 @@ int complain(int code, std::string text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
   CLI::App app("Model files for tpinfer", "tpmodel");
   Arguments arguments;
   int status = 0;

@@ -8,6 +8,8 @@
 #include "kernels/base/text.hpp"
 #include "launch/tpmodel_commands.hpp"
 #include "runtime/plan_bytes.hpp"
+#include "shard/arrays/output_file.hpp"
+#include "shard/file/given_strategies.hpp"
 #include "shard/file/text_file.hpp"
 #include "shard/plan/batch.hpp"
 #include "shard/plan/memory.hpp"
@@ -17,21 +19,6 @@
 
 namespace tpinfer::launch {
 namespace {
-
-shard::Symbols parse_symbols(const std::vector<std::string>& settings) {
-  shard::Symbols symbols;
-  for (const std::string& setting : settings) {
-    const std::size_t equals = setting.find('=');
-    std::int64_t value = 0;
-    const char* end = setting.data() + setting.size();
-    const bool legal = equals != std::string::npos && equals > 0 &&
-                       std::from_chars(setting.data() + equals + 1, end, value).ptr == end &&
-                       equals + 1 < setting.size() && value >= 0;
-    if (!legal) fail(Fault::usage, fmt::format("--set {}: wanted NAME=NUMBER", setting));
-    symbols[setting.substr(0, equals)] = value;
-  }
-  return symbols;
-}
 
 using runtime::RankBytes;
 
@@ -98,16 +85,51 @@ void print_json(const shard::BoundGraph& graph, const shard::Plan& plan,
   fmt::print("{}\n", json.dump(2));
 }
 
+void tell(const std::string& note) { fmt::print(stderr, "tpmodel: note: {}\n", note); }
+
+void write_strategies(const std::string& path, const shard::BoundGraph& graph,
+                      const shard::Plan& plan, const shard::PlanOptions& options) {
+  if (!path.ends_with(".json")) {
+    fail(Fault::usage, fmt::format("--write-strategy {}: the name must end in .json, by which "
+                                   "--strategy knows a file",
+                                   path));
+  }
+  const shard::WrittenStrategies written = shard::write_strategy_file(graph, plan, options);
+  shard::OutputFile file(path);
+  file.append(written.text.data(), written.text.size());
+  file.commit();
+  for (const std::string& note : written.notes) tell(note);
+  if (written.same_plan_option) tell(fmt::format("{}: read it with the same --plan", path));
+  if (written.uneven) tell(fmt::format("{}: it has uneven cuts; read it with --uneven", path));
+}
+
 }  // namespace
 
-int plan_command(const PlanRequest& request) {
-  const auto model = open_for_planning(request.model);
-  const shard::Graph graph = model->graph(request.graph);
-  const shard::BoundGraph bound = bind_all(*model, graph, parse_symbols(request.symbols), 1);
+shard::Symbols symbols_of(const PlanRequest& request) {
+  shard::Symbols symbols;
+  for (const std::string& setting : request.symbols) {
+    const std::size_t equals = setting.find('=');
+    std::int64_t value = 0;
+    const char* end = setting.data() + setting.size();
+    const bool legal = equals != std::string::npos && equals > 0 &&
+                       std::from_chars(setting.data() + equals + 1, end, value).ptr == end &&
+                       equals + 1 < setting.size() && value >= 0;
+    if (!legal) fail(Fault::usage, fmt::format("--set {}: wanted NAME=NUMBER", setting));
+    symbols[setting.substr(0, equals)] = value;
+  }
+  return symbols;
+}
+
+shard::PlanOptions options_of(const PlanRequest& request, const shard::Graph& graph,
+                              const shard::BoundGraph& bound) {
   shard::PlanOptions options;
-  if (!request.strategies.empty()) options.strategies = shard::parse_strategies(request.strategies);
+  shard::GivenStrategies given =
+      shard::given_strategies(request.strategies, shard::read_strategy_files(request.strategies));
+  for (const std::string& note : shard::check_layouts(given, bound)) tell(note);
+  options.strategies = std::move(given.entries);
   options.uneven = request.uneven;
   options.fastest = request.plan == "fastest";
+  options.batch = request.plan == "batch";
   options.mesh = shard::parse_mesh(request.mesh);
   options.mesh.rank_weights = shard::parse_rank_weights(request.rank_weights);
   options.batch_inputs = shard::batch_inputs(graph, bound);
@@ -119,7 +141,18 @@ int plan_command(const PlanRequest& request) {
   if (!request.memory.empty()) {
     options.memory = {shard::parse_bytes("--memory", request.memory), runtime::largest_need};
   }
+  return options;
+}
+
+int plan_command(const PlanRequest& request) {
+  const auto model = open_for_planning(request.model);
+  const shard::Graph graph = model->graph(request.graph);
+  const shard::BoundGraph bound = bind_all(*model, graph, symbols_of(request), 1);
+  const shard::PlanOptions options = options_of(request, graph, bound);
   const shard::Plan plan = shard::make_plan(bound, request.ranks, options);
+  if (!request.write_strategy.empty()) {
+    write_strategies(request.write_strategy, bound, plan, options);
+  }
   if (request.json) {
     print_json(bound, plan, options);
     return 0;

@@ -14,6 +14,7 @@
 #include "runtime/memory.hpp"
 #include "runtime/op.hpp"
 #include "runtime/transfer.hpp"
+#include "shard/plan/weight_boxes.hpp"
 
 namespace tpinfer::runtime {
 namespace {
@@ -197,6 +198,15 @@ void Engine::allocate() {
 }
 
 Engine::~Engine() = default;
+
+void Engine::open_weights(shard::ModelFile& file) const {
+  std::vector<shard::BoxRequest> reads;
+  for (const auto& [name, boxes] :
+       shard::weight_boxes(state_->current->graph, state_->current->plan, state_->world.rank())) {
+    for (const Box& box : boxes) reads.push_back({"/weights/" + name, box});
+  }
+  file.prepare(reads);
+}
 
 void Engine::load(shard::ModelFile& file,
                   const std::function<void(std::size_t, std::size_t)>& progress) {

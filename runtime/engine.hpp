@@ -49,6 +49,10 @@ class Engine {
   // anything else. Throws Fault::memory when there is not enough.
   void allocate();
 
+  // Opens the files that load() will read and no others. Local; throws what ModelFile::prepare
+  // throws.
+  void open_weights(shard::ModelFile& file) const;
+
   // Reads this rank's box of every weight, nothing else; local. `progress` gets bytes done and
   // bytes in all. Throws what ModelFile::read throws, the weight named.
   void load(shard::ModelFile& file, const std::function<void(std::size_t, std::size_t)>& progress);

@@ -6,45 +6,38 @@
 #include <set>
 
 #include "kernels/base/error.hpp"
+#include "runtime/op.hpp"
+#include "shard/file/read_integers.hpp"
 
 namespace tpinfer::runtime {
 namespace {
 
-// Integer weights this small may be shape inputs, whose values planning needs.
-constexpr std::int64_t kMaxConstant = 1024;
-
-std::optional<std::vector<std::int64_t>> constant_value(shard::ModelFile& file,
-                                                        const shard::DatasetInfo& info) {
-  if ((info.stored != DType::i64 && info.stored != DType::i32) ||
-      element_count(info.shape) > kMaxConstant) {
-    return std::nullopt;
-  }
-  const auto count = static_cast<std::size_t>(element_count(info.shape));
-  std::vector<std::int64_t> values(count);
-  if (info.stored == DType::i64) {
-    file.read(info.path, whole_box(info.shape), values.data());
-  } else {
-    std::vector<std::int32_t> narrow(count);
-    file.read(info.path, whole_box(info.shape), narrow.data());
-    std::copy(narrow.begin(), narrow.end(), values.begin());
-  }
-  return values;
+// What planning needs to know of a weight; a value that nobody read yet is read here.
+shard::WeightInfo describe(shard::ModelFile& file, const shard::TensorInfo& weight) {
+  shard::WeightInfo info{file.compute_dtype(weight.path), weight.shape, std::nullopt};
+  if (!shard::may_decide_shapes(weight)) return info;
+  const auto known = file.table().constants.find(weight.name);
+  info.constant =
+      known != file.table().constants.end() ? known->second : shard::read_integers(file, weight);
+  return info;
 }
 
 }  // namespace
 
 Model::Model(shard::ModelTable table) : file_(std::move(table)) {
   std::vector<std::string> names;
-  for (const shard::DatasetInfo& info : this->table().weights) {
-    names.push_back(info.name);
-    weights_[info.name] = {file_.compute_dtype(info.path), info.shape, constant_value(file_, info)};
+  for (const shard::TensorInfo& weight : this->table().weights) {
+    names.push_back(weight.name);
+    weights_[weight.name] = describe(file_, weight);
   }
   for (const shard::GraphInfo& graph : this->table().graphs) {
     try {
       graphs_.push_back(shard::parse_graph(graph.name, graph.json, names));
+      check_attributes(graphs_.back());
     } catch (const Error& error) {
-      if (std::string(error.what()).find(graph.name) != std::string::npos) throw;
-      fail_in("graph " + graph.name, error);
+      const std::string text = error.what() + shard::missing_text(this->table());
+      const bool named = text.find(graph.name) != std::string::npos;
+      fail(error.fault(), named ? text : "graph " + graph.name + ": " + text);
     }
   }
 }

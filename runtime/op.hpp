@@ -24,11 +24,19 @@ struct OpCall {
 struct Operator {
   shard::RuleFunction rule;
   void (*run)(const OpCall& call);  // local; preconditions are the rule's, so it does not fail
+  // The attributes that a node may have, with blanks between. "saturate=1" is one of ONNX's that we
+  // know with this value alone, its default.
+  const char* attributes = "";
 };
 
 // All operators by ONNX name (plus Scale, which lower() makes of Gemm's alpha and beta). To add
 // one: runtime/ops/<op>.cpp and one line in operator_table.cpp.
 const std::map<std::string, Operator>& operator_table();
+
+// Refuses attributes that a node's operator does not know: ignored ones would change what a model
+// means. Throws Fault::data naming node, attribute and the known ones. Operators that nobody knows
+// are left to shard::bind.
+void check_attributes(const shard::Graph& graph);
 
 // The rules alone, as the planner wants them.
 const shard::RuleTable& rule_table();

@@ -53,7 +53,7 @@ Pipeline::Whole Pipeline::whole(const shard::Tensor& tensor) const {
 }
 
 void Pipeline::prepare(const shard::Symbols& symbols) {
-  if (symbols == symbols_) return;
+  if (!parts_.empty() && symbols == symbols_) return;
   const std::int64_t rows = batch_rows(options_, symbols);
   const int count = micro_batch_count(options_, rows);
   parts_.clear();
@@ -128,11 +128,17 @@ void Pipeline::deliver() {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::size_t Pipeline::bytes() const {
+std::size_t Pipeline::bytes_for(const shard::Symbols& symbols) const {
+  const bool several = micro_batch_count(options_, batch_rows(options_, symbols)) > 1;
+  const shard::BoundGraph graph = options_.bind(symbols);
   std::size_t bytes = 0;
-  for (const auto* list : {&inputs_, &outputs_}) {
-    for (const Whole& whole : *list) bytes += whole.view.bytes();
-  }
+  auto add = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      bytes += byte_count(graph.tensor(name).shape, graph.tensor(name).dtype);
+    }
+  };
+  if (several) add(graph.inputs);
+  if (several || stages_) add(graph.outputs);
   return bytes;
 }
 

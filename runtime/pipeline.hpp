@@ -45,8 +45,10 @@ class Pipeline {
   // Collective.
   void run();
 
-  // Bytes of whole batches beside the engine's own.
-  std::size_t bytes() const;
+  // Bytes of whole batches of these extents beside the engine's own.
+  std::size_t bytes_for(const shard::Symbols& symbols) const;
+  // The same for the extents of the next run.
+  std::size_t bytes() const { return bytes_for(symbols_); }
   // Seconds spent on sending outputs to all stages.
   double delivery_seconds() const { return delivery_seconds_; }
 

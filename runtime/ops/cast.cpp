@@ -107,6 +107,6 @@ void run(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator cast_op{rule, run};
+extern const Operator cast_op{rule, run, "round_mode=up saturate=1 to"};
 
 }  // namespace tpinfer::runtime

@@ -101,7 +101,7 @@ void run_split(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator concat_op{concat_rule, run_concat};
-extern const Operator split_op{split_rule, run_split};
+extern const Operator concat_op{concat_rule, run_concat, "axis"};
+extern const Operator split_op{split_rule, run_split, "axis num_outputs split"};
 
 }  // namespace tpinfer::runtime

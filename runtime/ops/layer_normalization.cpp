@@ -64,6 +64,6 @@ void run(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator layer_normalization_op{rule, run};
+extern const Operator layer_normalization_op{rule, run, "axis epsilon stash_type=1"};
 
 }  // namespace tpinfer::runtime

@@ -220,9 +220,11 @@ void run_argmax(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator reduce_sum_op{rule<false>, run_sum<false>};
-extern const Operator reduce_mean_op{rule<false>, run_sum<true>};
-extern const Operator reduce_max_op{rule<true>, run_max};
-extern const Operator argmax_op{argmax_rule, run_argmax};
+extern const Operator reduce_sum_op{rule<false>, run_sum<false>,
+                                    "axes keepdims noop_with_empty_axes"};
+extern const Operator reduce_mean_op{rule<false>, run_sum<true>,
+                                     "axes keepdims noop_with_empty_axes"};
+extern const Operator reduce_max_op{rule<true>, run_max, "axes keepdims noop_with_empty_axes"};
+extern const Operator argmax_op{argmax_rule, run_argmax, "axis keepdims select_last_index"};
 
 }  // namespace tpinfer::runtime

@@ -172,10 +172,10 @@ void run_copy(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator reshape_op{reshape_rule, run_copy};
-extern const Operator flatten_op{flatten_rule, run_copy};
-extern const Operator squeeze_op{squeeze_rule, run_copy};
-extern const Operator unsqueeze_op{unsqueeze_rule, run_copy};
+extern const Operator reshape_op{reshape_rule, run_copy, "allowzero shape"};
+extern const Operator flatten_op{flatten_rule, run_copy, "axis"};
+extern const Operator squeeze_op{squeeze_rule, run_copy, "axes"};
+extern const Operator unsqueeze_op{unsqueeze_rule, run_copy, "axes"};
 extern const Operator identity_op{identity_rule, run_copy};
 
 }  // namespace tpinfer::runtime

@@ -100,6 +100,6 @@ void run(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator slice_op{rule, run};
+extern const Operator slice_op{rule, run, "axes ends starts steps"};
 
 }  // namespace tpinfer::runtime

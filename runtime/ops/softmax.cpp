@@ -27,7 +27,7 @@ void run(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator softmax_op{rule, run<kernels::softmax_row>};
-extern const Operator log_softmax_op{rule, run<kernels::log_softmax_row>};
+extern const Operator softmax_op{rule, run<kernels::softmax_row>, "axis"};
+extern const Operator log_softmax_op{rule, run<kernels::log_softmax_row>, "axis"};
 
 }  // namespace tpinfer::runtime

@@ -49,6 +49,6 @@ void run(const OpCall& call) {
 
 }  // namespace
 
-extern const Operator transpose_op{rule, run};
+extern const Operator transpose_op{rule, run, "perm"};
 
 }  // namespace tpinfer::runtime

@@ -152,10 +152,10 @@ extern const Operator erf_op{float_rule, run_plain<Unary::erf>};
 extern const Operator sigmoid_op{float_rule, run_plain<Unary::sigmoid>};
 extern const Operator tanh_op{float_rule, run_plain<Unary::tanh>};
 extern const Operator relu_op{float_rule, run_plain<Unary::relu>};
-extern const Operator leaky_relu_op{float_rule, run_leaky_relu};
-extern const Operator elu_op{float_rule, run_elu};
-extern const Operator gelu_op{gelu_rule, run_gelu};
-extern const Operator clip_op{clip_rule, run_clip};
-extern const Operator scale_op{float_rule, run_scale};
+extern const Operator leaky_relu_op{float_rule, run_leaky_relu, "alpha"};
+extern const Operator elu_op{float_rule, run_elu, "alpha"};
+extern const Operator gelu_op{gelu_rule, run_gelu, "approximate"};
+extern const Operator clip_op{clip_rule, run_clip, "max min"};
+extern const Operator scale_op{float_rule, run_scale, "factor"};
 
 }  // namespace tpinfer::runtime

@@ -7,11 +7,9 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "kernels/base/error.hpp"
 #include "kernels/base/heartbeat.hpp"
-#include "kernels/formats/decode.hpp"
 #include "shard/file/element_type.hpp"
 #include "shard/plan/text_check.hpp"
 
@@ -82,30 +80,22 @@ void read_slab(hid_t dataset, hid_t space, hid_t type, const DatasetInfo& info, 
 ChunkedReader::ChunkedReader(const RawFile& raw)
     : file_(open_hdf5(fmt::format("/proc/self/fd/{}", raw.descriptor()), printable(raw.path()))) {}
 
-void ChunkedReader::read(const DatasetInfo& info, const Box& box, std::size_t slab_bytes,
-                         void* out) {
-  const Hdf5Handle dataset = open_dataset(file_.id(), info);
-  const Hdf5Handle space(H5Dget_space(dataset.id()), H5Sclose, info.path);
-  check_same(dataset.id(), space.id(), info);
-  const Hdf5Handle type = hdf5_type(info.stored);
-  const std::int64_t rows = box.extent.empty() ? 1 : box.extent[0];
-  const std::int64_t row = element_count(box.extent) / rows;
-  const auto row_bytes = static_cast<std::size_t>(row) * size_of(info.stored);
-  const auto most = static_cast<std::int64_t>(std::max<std::size_t>(1, slab_bytes / row_bytes));
-  std::vector<unsigned char> stored(static_cast<std::size_t>(std::min(most, rows)) * row_bytes);
-  auto* to = static_cast<unsigned char*>(out);
-  Box slab = box;
-  for (std::int64_t done = 0; done < rows; done += most) {
-    const std::int64_t now = std::min(most, rows - done);
-    if (!box.extent.empty()) {
-      slab.offset[0] = box.offset[0] + done;
-      slab.extent[0] = now;
-    }
-    read_slab(dataset.id(), space.id(), type.id(), info, slab, stored.data());
-    kernels::decode(info.stored, stored.data(), to, now * row);
-    to += static_cast<std::size_t>(now * row) * size_of(kernels::compute_dtype(info.stored));
-    beat();
+void ChunkedReader::release() {
+  dataset_.reset();
+  open_path_.clear();
+}
+
+void ChunkedReader::read(const DatasetInfo& info, const Box& box, void* out) {
+  if (open_path_ != info.path) {
+    release();
+    dataset_ = open_dataset(file_.id(), info);
+    open_path_ = info.path;
   }
+  const Hdf5Handle space(H5Dget_space(dataset_.id()), H5Sclose, info.path);
+  check_same(dataset_.id(), space.id(), info);
+  const Hdf5Handle type = hdf5_type(info.stored);
+  read_slab(dataset_.id(), space.id(), type.id(), info, box, out);
+  beat();
 }
 
 }  // namespace tpinfer::shard

@@ -1,7 +1,7 @@
 // Boxes of chunked and compact datasets, read through the HDF5 library.
 #pragma once
 
-#include <cstddef>
+#include <string>
 
 #include "kernels/base/box.hpp"
 #include "shard/file/hdf5.hpp"
@@ -15,12 +15,18 @@ class ChunkedReader {
   // Opens the file that `raw` holds open, whatever its path names by now.
   explicit ChunkedReader(const RawFile& raw);
 
-  // As ModelFile::read, for a box that lies inside the dataset and has elements; in slabs of whole
-  // rows of about `slab_bytes`. Throws Fault::data when a chunk cannot be decoded.
-  void read(const DatasetInfo& info, const Box& box, std::size_t slab_bytes, void* out);
+  // The stored elements of a box that lies inside the dataset and has elements, dense. The dataset
+  // stays open, and its chunks cached, until another one is read or release() is called. Throws
+  // Fault::data when a chunk cannot be decoded.
+  void read(const DatasetInfo& info, const Box& box, void* out);
+
+  // Closes the dataset and gives its cache back.
+  void release();
 
  private:
   Hdf5Handle file_;
+  Hdf5Handle dataset_;
+  std::string open_path_;  // of dataset_
 };
 
 }  // namespace tpinfer::shard

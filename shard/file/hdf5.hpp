@@ -66,6 +66,10 @@ std::optional<std::int64_t> integer_attribute(Hdf5Id object, const std::string& 
                                               const std::string& where);
 std::optional<double> number_attribute(Hdf5Id object, const std::string& name,
                                        const std::string& where);
+std::optional<std::vector<std::int64_t>> integers_attribute(Hdf5Id object, const std::string& name,
+                                                            const std::string& where);
+bool has_attribute(Hdf5Id object, const std::string& name, const std::string& where);
+bool attribute_is_text(Hdf5Id object, const std::string& name, const std::string& where);
 // A list of strings; a numeric attribute without elements (h5py's empty list) is an empty list.
 std::optional<std::vector<std::string>> texts_attribute(Hdf5Id object, const std::string& name,
                                                         const std::string& where);

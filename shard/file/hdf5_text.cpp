@@ -163,6 +163,31 @@ std::optional<double> number_attribute(Hdf5Id object, const std::string& name,
   return scalar_attribute<double>(object, name, where, H5T_NATIVE_DOUBLE, true);
 }
 
+std::optional<std::vector<std::int64_t>> integers_attribute(Hdf5Id object, const std::string& name,
+                                                            const std::string& where) {
+  const auto attribute = find_attribute(object, name, where);
+  if (!attribute) return std::nullopt;
+  const std::size_t count = few_elements(attribute->space.id(), attribute->where);
+  std::vector<std::int64_t> values(count);
+  if (count == 0) return values;  // h5py writes an empty list as floats
+  if (H5Tget_class(attribute->type.id()) != H5T_INTEGER) {
+    fail(Fault::data, attribute->where + ": must be a list of integers");
+  }
+  if (attribute->read()(H5T_NATIVE_INT64, values.data()) < 0) {
+    fail(Fault::data, fmt::format("{}: cannot be read{}", attribute->where, hdf5_reason()));
+  }
+  return values;
+}
+
+bool has_attribute(Hdf5Id object, const std::string& name, const std::string& where) {
+  return find_attribute(object, name, where).has_value();
+}
+
+bool attribute_is_text(Hdf5Id object, const std::string& name, const std::string& where) {
+  const auto attribute = find_attribute(object, name, where);
+  return attribute && H5Tget_class(attribute->type.id()) == H5T_STRING;
+}
+
 std::string read_text(Hdf5Id dataset, const std::string& where, std::size_t limit) {
   const Hdf5Handle type(H5Dget_type(dataset), H5Tclose, where);
   const Hdf5Handle space(H5Dget_space(dataset), H5Sclose, where);

@@ -1,4 +1,4 @@
-// What is in a model file, as plain data: made by scan_model (shard/file/scan.hpp), sent to the
+// What a model consists of, as plain data: made by scan_model (shard/file/scan.hpp), sent to the
 // other ranks as text, used by ModelFile.
 #pragma once
 
@@ -7,11 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "kernels/base/box.hpp"
 #include "kernels/base/dtype.hpp"
 #include "kernels/base/shape.hpp"
+#include "shard/file/raw_file.hpp"
 
 namespace tpinfer::shard {
 
+// A dataset of one file.
 struct DatasetInfo {
   std::string path;  // "/weights/fc1/kernel"
   std::string name;  // "fc1/kernel": the path inside its section
@@ -23,6 +26,37 @@ struct DatasetInfo {
   bool operator==(const DatasetInfo&) const = default;
 };
 
+struct FileInfo {
+  std::string path;
+  int rank = -1;         // whose shard file it is; -1: a one-file model, or a master
+  bool missing = false;  // named by a master or counted by the others, but not there
+  FileIdentity identity;
+  bool operator==(const FileInfo&) const = default;
+};
+
+// Where a part of a tensor is stored.
+struct Source {
+  int file = 0;      // index into ModelTable::files
+  DatasetInfo data;  // in that file; only its path when the file is missing
+  Box box;           // the part of the tensor
+  Shape at;          // where the part begins in the dataset
+  std::string hash;  // SHA-256 of the dataset's stored bytes, from its file's manifest; or ""
+  bool operator==(const Source&) const = default;
+};
+
+// A tensor, wherever its elements are. Sources may overlap (copies) and may leave holes.
+struct TensorInfo {
+  std::string name;  // "fc1/kernel"
+  std::string path;  // "/weights/fc1/kernel"
+  DType stored = DType::f32;
+  Shape shape;
+  std::vector<Source> sources;  // in the order of their files
+  bool operator==(const TensorInfo&) const = default;
+};
+
+// The tensor that one dataset of one file holds whole.
+TensorInfo whole_tensor(const DatasetInfo& data, int file);
+
 struct GraphInfo {
   std::string name;
   std::string json;
@@ -30,7 +64,7 @@ struct GraphInfo {
 };
 
 struct ExampleTensor {
-  DatasetInfo data;
+  TensorInfo data;
   double rtol = 0;  // tolerances of an output; 0 and 0 ask for the same bits
   double atol = 0;
   bool operator==(const ExampleTensor&) const = default;
@@ -45,17 +79,28 @@ struct ExampleInfo {
 };
 
 struct ModelTable {
-  std::string path;
-  std::uint64_t file_bytes = 0;
-  std::int64_t mtime_ns = 0;                    // since 1970
-  std::string sample_hash;                      // SHA-256 of the first and the last 512 KiB
-  std::vector<DatasetInfo> weights;             // sorted by name
+  std::string path;                             // as it was asked for: a file, a folder, a pattern
+  std::vector<FileInfo> files;                  // one, or a master (if any) and shard files by rank
+  int ranks = 0;                                // of a sharded checkpoint; 0: a one-file model
+  std::string checkpoint;                       // what all files of a sharded checkpoint share
+  std::vector<TensorInfo> weights;              // sorted by name
   std::vector<GraphInfo> graphs;                // by index, then by name
   std::vector<ExampleInfo> examples;            // by index
   std::map<std::string, std::string> manifest;  // weight -> SHA-256 of its stored bytes
-  std::vector<std::string> unused;              // paths of datasets that tpinfer does not read
+  // Values of the integer weights that may decide shapes, where they could be read.
+  std::map<std::string, std::vector<std::int64_t>> constants;
+  std::vector<std::string> notes;   // what is odd and does no harm
+  std::vector<std::string> unused;  // paths of datasets that tpinfer does not read
   bool operator==(const ModelTable&) const = default;
 };
+
+// Integer weights this small may be shape inputs, whose values planning needs.
+bool may_decide_shapes(const TensorInfo& weight);
+
+// "; 6 of 8 files are there, missing: m3.h5 (rank 3), m5.h5 (rank 5)" for those of `files`
+// (indices) that are missing; "" when none is.
+std::string missing_text(const ModelTable& table, const std::vector<int>& files);
+std::string missing_text(const ModelTable& table);  // of all files
 
 std::string to_json(const ModelTable& table);
 

@@ -38,6 +38,11 @@ struct ModelContents {
 TensorSource tensor_of(const std::string& name, Shape shape, std::vector<float> values);
 TensorSource tensor_of(const std::string& name, Shape shape, std::vector<std::int64_t> values);
 
+class StructureWriter;
+
+// Writes graphs with their indices.
+void write_graphs(StructureWriter& writer, const std::vector<GraphInfo>& graphs);
+
 // Writes `path`: plain contiguous datasets at multiples of 4096 bytes, and a manifest with the hash
 // of every weight. Equal contents give equal bytes. One tensor is in memory at a time. Atomic: an
 // old file stays untouched until the new one is complete and on disk, and no temporary is left

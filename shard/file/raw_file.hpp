@@ -41,4 +41,7 @@ class RawFile {
   int descriptor_ = -1;
 };
 
+// Lets this process hold as many files open as the system allows it to.
+void allow_many_files();
+
 }  // namespace tpinfer::shard

@@ -66,9 +66,7 @@ KerasWeights::KerasWeights(const std::string& path) {
   const FileIdentity identity = raw.identity();
   ModelTable table;
   table.path = path;
-  table.file_bytes = identity.bytes;
-  table.mtime_ns = identity.mtime_ns;
-  table.sample_hash = identity.sample_hash;
+  table.files.push_back({path, -1, false, identity});
 
   const Hdf5Handle file = open_hdf5(path, printable(path));
   model_config_ = text_attribute(file.id(), "model_config", "/");
@@ -91,7 +89,7 @@ KerasWeights::KerasWeights(const std::string& path) {
       if (!datasets_.emplace(key_of(layer, role_of(weight)), info).second) {
         fail(Fault::data, fmt::format("{}: has two weights called {}", where, role_of(weight)));
       }
-      table.weights.push_back(info);
+      table.weights.push_back(whole_tensor(info, 0));
     }
   }
   file_ = std::make_unique<ModelFile>(std::move(table));

@@ -12,9 +12,9 @@ namespace {
 // Where a tensor has the batch: the dimension whose leading factor it is.
 using BatchDims = std::map<std::string, std::size_t>;
 
+// What is said without the option that asks for pieces.
 [[noreturn]] void refuse(const BoundNode& bound, const std::string& why) {
-  fail(Fault::usage,
-       fmt::format("--batch-size: {} {}; run it without --batch-size", label_of(bound.node), why));
+  fail(Fault::usage, fmt::format("{} {}", label_of(bound.node), why));
 }
 
 // The rule's factor that is the batch of `rows` rows (or a multiple: several per row), by the
@@ -48,26 +48,14 @@ void check_others(const BoundNode& bound, const BatchDims& dims, int factor) {
   }
 }
 
-}  // namespace
-
-std::string batch_symbol(const Graph& graph) {
-  std::string symbol;
-  for (const ValueSpec& input : graph.inputs) {
-    if (input.shape.empty() || input.shape[0].symbol.empty()) continue;
-    if (!symbol.empty() && symbol != input.shape[0].symbol) return "";
-    symbol = input.shape[0].symbol;
-  }
-  return symbol;
-}
-
-void check_streamable(const Graph& graph, const BoundGraph& bound, const std::string& symbol) {
+void follow_rows(const Graph& graph, const BoundGraph& bound, const std::string& symbol) {
   BatchDims dims;
   for (const ValueSpec& input : graph.inputs) {
     for (std::size_t d = 0; d < input.shape.size(); ++d) {
       if (input.shape[d].symbol != symbol) continue;
       if (d != 0) {
-        fail(Fault::usage, fmt::format("--batch-size: input {} has \"{}\" at dimension {}, not 0",
-                                       input.name, symbol, d));
+        fail(Fault::usage,
+             fmt::format("input {} has \"{}\" at dimension {}, not 0", input.name, symbol, d));
       }
       dims[input.name] = 0;
     }
@@ -90,9 +78,29 @@ void check_streamable(const Graph& graph, const BoundGraph& bound, const std::st
   for (const std::string& output : bound.outputs) {
     const auto at = dims.find(output);
     if (at == dims.end() || at->second != 0 || bound.tensor(output).shape[0] != rows) {
-      fail(Fault::usage,
-           fmt::format("--batch-size: output {} has no batch at dimension 0", output));
+      fail(Fault::usage, fmt::format("output {} has no batch at dimension 0", output));
     }
+  }
+}
+
+}  // namespace
+
+std::string batch_symbol(const Graph& graph) {
+  std::string symbol;
+  for (const ValueSpec& input : graph.inputs) {
+    if (input.shape.empty() || input.shape[0].symbol.empty()) continue;
+    if (!symbol.empty() && symbol != input.shape[0].symbol) return "";
+    symbol = input.shape[0].symbol;
+  }
+  return symbol;
+}
+
+void check_streamable(const Graph& graph, const BoundGraph& bound, const std::string& symbol,
+                      const std::string& option) {
+  try {
+    follow_rows(graph, bound, symbol);
+  } catch (const Error& error) {
+    fail(error.fault(), fmt::format("{}: {}; run it without {}", option, error.what(), option));
   }
 }
 

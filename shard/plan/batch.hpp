@@ -16,8 +16,9 @@ std::string batch_symbol(const Graph& graph);
 // them may look harmless by chance (a Slice that happens to keep them all, a weight as long as the
 // batch, an extent of 1 that broadcasts). Throws Fault::usage naming the operator that
 // contracts them, wants them whole or moves them away from dimension 0 of an output, and an output
-// that does not have them.
-void check_streamable(const Graph& graph, const BoundGraph& bound, const std::string& symbol);
+// that does not have them; its text begins with `option`, which asks for pieces.
+void check_streamable(const Graph& graph, const BoundGraph& bound, const std::string& symbol,
+                      const std::string& option = "--batch-size");
 
 // The inputs that carry the batch at dimension 0: those with batch_symbol(graph); without such a
 // symbol those that are as long as the first one.

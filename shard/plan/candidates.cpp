@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "kernels/base/error.hpp"
 #include "shard/plan/batch.hpp"
@@ -85,14 +86,31 @@ bool cuts_every_weight(const BoundGraph& graph, const BoundNode& bound,
 
 }  // namespace
 
-std::vector<Fixed> fixed_by_mesh(const BoundGraph& graph, const Mesh& mesh,
-                                 const PlanOptions& options) {
-  std::vector<Fixed> fixed(graph.nodes.size());
-  if (const int pp = mesh.axis(kPipelineAxis); pp >= 0) {
-    const std::vector<int> stages = assign_stages(
-        graph, mesh.axes[static_cast<std::size_t>(pp)].size, options.stages, options.costs);
-    for (std::size_t n = 0; n < fixed.size(); ++n) fixed[n].stage = stages[n];
+namespace {
+
+// A strategy file for one stage says 0 everywhere, which asks for nothing.
+std::map<std::string, int> asked_stages(std::map<std::string, int> stages, const BoundGraph& graph,
+                                        const std::vector<std::optional<FactorCuts>>& demands) {
+  const bool asked = std::any_of(demands.begin(), demands.end(), [](const auto& demand) {
+    return demand && demand->stage.value_or(0) != 0;
+  });
+  for (std::size_t n = 0; asked && n < demands.size(); ++n) {
+    if (demands[n] && demands[n]->stage) stages[graph.nodes[n].node.name] = *demands[n]->stage;
   }
+  return stages;
+}
+
+}  // namespace
+
+std::vector<Fixed> fixed_by_mesh(const BoundGraph& graph, const Mesh& mesh,
+                                 const PlanOptions& options,
+                                 const std::vector<std::optional<FactorCuts>>& demands) {
+  std::vector<Fixed> fixed(graph.nodes.size());
+  const int pp = mesh.axis(kPipelineAxis);
+  const int count = pp < 0 ? 1 : mesh.axes[static_cast<std::size_t>(pp)].size;
+  const std::vector<int> stages =
+      assign_stages(graph, count, asked_stages(options.stages, graph, demands), options.costs);
+  for (std::size_t n = 0; n < fixed.size(); ++n) fixed[n].stage = stages[n];
   if (mesh.axis(kDataAxis) < 0) return fixed;
   const std::vector<int> factors = batch_factors(graph, options.batch_inputs);
   for (std::size_t n = 0; n < fixed.size(); ++n) fixed[n].batch_factor = factors[n];
@@ -129,6 +147,18 @@ std::vector<Decision> resolutions_of(const BoundGraph& graph, const BoundNode& b
       if (decision != decisions.back()) decisions.push_back(std::move(decision));
     }
   }
+  return decisions;
+}
+
+std::vector<Decision> demanded_decisions(const BoundGraph& graph, const BoundNode& bound,
+                                         const Mesh& mesh, const FactorCuts& demand, bool uneven,
+                                         const Fixed& fixed) {
+  std::vector<Cut> cuts = cuts_on(mesh, demand, bound.rule, fixed.batch_factor);
+  std::vector<Decision> decisions = resolutions_of(graph, bound, cuts, mesh, fixed.stage);
+  if (!uneven || !leaves_matter(cuts, bound.rule, mesh)) return decisions;
+  for (Cut& c : cuts) c.by_leaf = true;
+  std::vector<Decision> at_leaves = resolutions_of(graph, bound, cuts, mesh, fixed.stage);
+  std::move(at_leaves.begin(), at_leaves.end(), std::back_inserter(decisions));
   return decisions;
 }
 

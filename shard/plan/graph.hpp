@@ -34,6 +34,11 @@ using Attributes = std::map<std::string, Attribute>;
 // Cuts per input and dimension, as a user writes them: ((1,8),(8,1)).
 using Strategy = std::vector<std::vector<std::int64_t>>;
 
+// What lower() remembers of a Gemm in the MatMul that it becomes: which inputs it sees transposed.
+struct GemmOrigin {
+  bool trans_a = false, trans_b = false;
+};
+
 struct Node {
   std::string name;                  // unique; defaults to the first output's name
   std::string op;                    // ONNX operator name
@@ -41,6 +46,7 @@ struct Node {
   std::vector<std::string> outputs;  // at least one
   Attributes attributes;
   std::optional<Strategy> strategy;
+  std::optional<GemmOrigin> gemm = {};
 };
 
 struct Graph {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "kernels/base/error.hpp"
@@ -10,6 +11,37 @@ namespace {
 
 bool contains(const Box& outer, const Box& inner) {
   return inner.empty() || intersect(outer, inner) == inner;
+}
+
+// Whether every rank finds all of its part among the ranks along these axes.
+bool suffices(const std::vector<int>& axes, const Shape& shape, const Layout& from,
+              const Layout& to, const Mesh& mesh) {
+  for (int r = 0; r < mesh.size(); ++r) {
+    const Box wanted = local_box(shape, to, mesh, r);
+    std::set<std::vector<std::int64_t>> seen;  // of several copies one counts
+    std::int64_t found = 0;
+    for (int other : mesh.group_of(axes, r)) {
+      const Box part = local_box(shape, from, mesh, other);
+      if (!part.empty() && seen.insert(part.offset).second) {
+        found += element_count(intersect(part, wanted).extent);
+      }
+    }
+    if (found != element_count(wanted.extent)) return false;
+  }
+  return true;
+}
+
+// Axes that cut the same dimension before and after may have nothing to move along them:
+// [S0 S0] -> [S0 R] gathers along the second axis alone where the parts line up.
+void drop_idle_axes(std::vector<int>& axes, const Shape& shape, const Layout& from,
+                    const Layout& to, const Mesh& mesh) {
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    const auto a = static_cast<std::size_t>(axes[i]);
+    if (from.placements[a] != to.placements[a]) continue;
+    std::vector<int> fewer = axes;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    if (suffices(fewer, shape, from, to, mesh)) axes = std::move(fewer);
+  }
 }
 
 class Writer {
@@ -159,8 +191,12 @@ Reshard reshard_between(const Shape& shape, const Layout& from, const Layout& to
         from.placements[a] != to.placements[a] && from.placements[a].kind == Placement::Kind::stage;
     if (!leaves && !touches(from.placements[a]) && !touches(to.placements[a])) continue;
     reshard.axes.push_back(static_cast<int>(a));
-    const bool gathers = from.placements[a].kind == Placement::Kind::shard &&
-                         to.placements[a].kind == Placement::Kind::replicate;
+  }
+  drop_idle_axes(reshard.axes, shape, from, to, mesh);
+  for (int a : reshard.axes) {
+    const auto at = static_cast<std::size_t>(a);
+    const bool gathers = from.placements[at].kind == Placement::Kind::shard &&
+                         to.placements[at].kind == Placement::Kind::replicate;
     if (!gathers) reshard.kind = PlanStep::Kind::all_to_all;
   }
   if (from.stage() >= 0 && from.stage() != to.stage()) reshard.kind = PlanStep::Kind::send;

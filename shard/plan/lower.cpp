@@ -4,6 +4,7 @@
 
 #include "kernels/base/error.hpp"
 #include "shard/plan/bound_graph.hpp"
+#include "shard/plan/strategy.hpp"
 
 namespace tpinfer::shard {
 namespace {
@@ -39,9 +40,12 @@ void lower_gemm(const Node& node, const WeightTable& weights, std::vector<Node>&
   if (int_attribute(node, "transB", 0)) b = transposed(node.name, b, is_weight(b), nodes);
   const double alpha = float_attribute(node, "alpha", 1.0);
   const double beta = float_attribute(node, "beta", 1.0);
-  std::optional<Strategy> strategy = node.strategy;
-  if (strategy && strategy->size() > 2) strategy->resize(2);  // C follows the product
-  std::vector<Node> chain{{node.name, "MatMul", {a, b}, {}, {}, strategy}};
+  const GemmOrigin origin{int_attribute(node, "transA", 0) != 0,
+                          int_attribute(node, "transB", 0) != 0};
+  std::vector<Node> chain{{node.name, "MatMul", {a, b}, {}, {}, {}, origin}};
+  if (node.strategy) {
+    chain[0].strategy = strategy_of_product(label_of(node), origin, *node.strategy, Fault::data);
+  }
   if (alpha != 1.0) chain.push_back(scale(node.name + ".alpha", "", "", alpha));
   if (!c.empty()) {
     std::string addend = c;

@@ -102,6 +102,10 @@ int tensor_ranks(const MeshOptions& options, int ranks) {
   return ranks / static_cast<int>(outer);
 }
 
+int data_group(const MeshOptions& options, int ranks, int rank) {
+  return rank / tensor_ranks(options, ranks) % options.dp;
+}
+
 Mesh with_roles(const MeshOptions& options, const Mesh& tensor_mesh) {
   Mesh mesh;
   if (options.pp > 1) mesh.axes.push_back({std::string(kPipelineAxis), options.pp});

@@ -27,6 +27,9 @@ std::vector<std::int64_t> parse_rank_weights(const std::string& text);
 // multiply to `ranks`, or there are not as many weights.
 int tensor_ranks(const MeshOptions& options, int ranks);
 
+// Which part of the batch a rank works on: its coordinate on the dp axis.
+int data_group(const MeshOptions& options, int ranks, int rank);
+
 // pp and dp before the axes that cut tensors, so that rank = stage * ranks of a stage + local rank.
 // An axis's shares are the sums of the shares of its ranks.
 Mesh with_roles(const MeshOptions& options, const Mesh& tensor_mesh);

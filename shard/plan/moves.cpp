@@ -21,16 +21,18 @@ Moves::Moves(const BoundGraph& graph, const Mesh& mesh, const PlanOptions& optio
       mesh_(mesh),
       options_(options),
       demands_(demands),
-      fixed_(fixed_by_mesh(graph, mesh, options)) {
+      fixed_(fixed_by_mesh(graph, mesh, options, demands)) {
   for (auto& all : choices_) all.assign(graph.nodes.size(), nullptr);
 }
 
 std::vector<Decision> Moves::decisions_of(std::size_t node, bool fastest) const {
   const BoundNode& bound = graph_.nodes[node];
   const Fixed& fixed = fixed_[node];
-  if (!demands_[node]) return candidates_of(graph_, bound, mesh_, fastest, fixed);
-  const std::vector<Cut> cuts = cuts_on(mesh_, *demands_[node], bound.rule, fixed.batch_factor);
-  return resolutions_of(graph_, bound, cuts, mesh_, fixed.stage);
+  if (demands_[node]) {
+    return demanded_decisions(graph_, bound, mesh_, *demands_[node], options_.uneven, fixed);
+  }
+  if (options_.batch) return {batch_decision(graph_, bound, mesh_, fixed)};
+  return candidates_of(graph_, bound, mesh_, fastest, fixed);
 }
 
 // Everything of a node that decisions and costs depend on.

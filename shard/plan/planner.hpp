@@ -26,14 +26,15 @@ struct MemoryLimit {
 };
 
 struct PlanOptions {
-  std::map<std::string, Strategy> strategies;  // --strategy
-  bool uneven = false;                         // --uneven
-  bool fastest = false;                        // --plan fastest: weights may stay whole
-  MeshOptions mesh;                            // --mesh, --rank-weights
-  std::map<std::string, int> stages;           // node -> pipeline stage, from a strategy file
-  std::vector<std::string> batch_inputs;       // whose dimension 0 a dp axis cuts
-  CostTable costs;                             // --costs
-  MemoryLimit memory;                          // --memory
+  Strategies strategies;                  // --strategy
+  bool uneven = false;                    // --uneven
+  bool fastest = false;                   // --plan fastest: weights may stay whole
+  bool batch = false;                     // --plan batch: see batch_decision()
+  MeshOptions mesh;                       // --mesh, --rank-weights
+  std::map<std::string, int> stages;      // node -> pipeline stage; strategies may say it too
+  std::vector<std::string> batch_inputs;  // whose dimension 0 a dp axis cuts
+  CostTable costs;                        // --costs
+  MemoryLimit memory;                     // --memory
 };
 
 // The plan of least cost over all decisions, exactly: see search.hpp; Plan::proven says whether
@@ -56,13 +57,27 @@ struct Fixed {
   int batch_factor = -1;  // what a dp axis cuts; -1 = nothing, the node is whole along dp
 };
 
-// Per node. Throws Fault::usage when a dp axis has nothing to cut.
+// Per node; `demands` (may be empty) may say stages. Throws Fault::usage when a dp axis has nothing
+// to cut, and for stages that the mesh does not have.
 std::vector<Fixed> fixed_by_mesh(const BoundGraph& graph, const Mesh& mesh,
-                                 const PlanOptions& options);
+                                 const PlanOptions& options,
+                                 const std::vector<std::optional<FactorCuts>>& demands = {});
 
 // All decisions that a node may take on a mesh: exposed for the test against brute force.
 std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& node,
                                     const Mesh& mesh, bool fastest, const Fixed& fixed);
+
+// All decisions that fit a demand. With `uneven` the planner may also cut at leaves of the sum that
+// follows, where that differs from even parts.
+std::vector<Decision> demanded_decisions(const BoundGraph& graph, const BoundNode& node,
+                                         const Mesh& mesh, const FactorCuts& demand, bool uneven,
+                                         const Fixed& fixed);
+
+// MindSpore's default for an operator without a strategy: the first dimension of its inputs cut
+// over all ranks (unevenly where it must be), weights whole. Operators that cannot do that run
+// whole.
+Decision batch_decision(const BoundGraph& graph, const BoundNode& node, const Mesh& mesh,
+                        const Fixed& fixed);
 
 // The decisions that share these cuts: a pending sum may become whole or be scattered over any
 // dimension.

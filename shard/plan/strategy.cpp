@@ -3,51 +3,30 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <set>
 
-#include "kernels/base/error.hpp"
+#include "shard/plan/device_matrix.hpp"
 
 namespace tpinfer::shard {
 namespace {
 
-std::string lower_case(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+constexpr std::int64_t kManyParts = std::int64_t{1} << 30;  // products stay below 2^63
+
+Shape input_shape(const Rule& rule, std::size_t input) {
+  Shape shape;
+  for (const RuleDim& dim : rule.inputs[input]) {
+    shape.push_back(1);
+    for (int f : dim) shape.back() *= rule.factors[static_cast<std::size_t>(f)].extent;
+  }
+  return shape;
+}
+
+std::string input_shapes(const Rule& rule) {
+  std::string text;
+  for (std::size_t i = 0; i < rule.inputs.size(); ++i) text += " " + to_text(input_shape(rule, i));
   return text;
 }
 
-// Python's tuples as a JSON array: "((1,8),(8,1))" -> "[[1,8],[8,1]]"; "(8,)" loses its comma.
-Strategy parse_tuples(const std::string& text) {
-  std::string json;
-  for (char c : text) {
-    if (c == ')' && !json.empty() && json.back() == ',') json.pop_back();
-    json += c == '(' ? '[' : c == ')' ? ']' : c;
-  }
-  auto malformed = [&]() {
-    fail(Fault::usage, fmt::format("--strategy: \"{}\" is not of the form ((1,8),(8,1)): one tuple "
-                                   "per input, one number per dimension",
-                                   text));
-  };
-  Strategy strategy;
-  const nlohmann::json tuples = nlohmann::json::parse(json, nullptr, false);
-  if (!tuples.is_array()) malformed();
-  for (const nlohmann::json& tuple : tuples) {
-    if (!tuple.is_array()) malformed();
-    strategy.emplace_back();
-    for (const nlohmann::json& number : tuple) {
-      // A number beyond int64 is parsed as unsigned or as floating-point.
-      const bool fits = number.is_number_integer() &&
-                        (!number.is_number_unsigned() ||
-                         number.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max());
-      if (!fits) malformed();
-      strategy.back().push_back(number.get<std::int64_t>());
-    }
-  }
-  return strategy;
-}
-
+// " 1 2 4 8": what divides the ranks and, unless cut unevenly, the extent.
 std::string legal_values(std::int64_t extent, int ranks) {
   std::string text;
   for (int value = 1; value <= ranks; ++value) {
@@ -56,145 +35,144 @@ std::string legal_values(std::int64_t extent, int ranks) {
   return text;
 }
 
-}  // namespace
+// Goes through a strategy's numbers and collects the cuts per factor.
+class Checker {
+ public:
+  Checker(const Rule& rule, std::string who, Fault fault, int ranks, bool uneven)
+      : rule_(rule), who_(std::move(who)), fault_(fault), ranks_(ranks), uneven_(uneven) {
+    parts_.resize(rule.factors.size());
+    where_.resize(rule.factors.size());
+  }
 
-std::map<std::string, Strategy> parse_strategies(const std::string& text) {
-  std::map<std::string, Strategy> strategies;
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    const std::size_t end = std::min(text.find(';', begin), text.size());
-    const std::string entry = text.substr(begin, end - begin);
-    const std::size_t equals = entry.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      fail(Fault::usage,
-           fmt::format("--strategy: \"{}\" is not of the form NODE=((1,8),(8,1))", entry));
+  void check_form(const Strategy& strategy) const {
+    if (strategy.size() != rule_.inputs.size()) {
+      refuse(fmt::format("{} {} for {} inputs; wanted one for each of{}", strategy.size(),
+                         strategy.size() == 1 ? "entry" : "entries", rule_.inputs.size(),
+                         input_shapes(rule_)));
     }
-    strategies[entry.substr(0, equals)] = parse_tuples(entry.substr(equals + 1));
-    begin = end + 1;
+    for (std::size_t i = 0; i < strategy.size(); ++i) {
+      if (strategy[i].size() == rule_.inputs[i].size()) continue;
+      refuse(fmt::format("{} {} for input {} of shape {}", strategy[i].size(),
+                         strategy[i].size() == 1 ? "number" : "numbers", i,
+                         to_text(input_shape(rule_, i))));
+    }
   }
-  return strategies;
-}
 
-std::string to_text(const Strategy& strategy) {
-  std::string text = "(";
-  for (std::size_t i = 0; i < strategy.size(); ++i) {
-    text += fmt::format("{}({}{})", i ? "," : "", fmt::join(strategy[i], ","),
-                        strategy[i].size() == 1 ? "," : "");
+  void check_value(std::size_t input, std::size_t dim, std::int64_t value) {
+    const std::string where = fmt::format("dimension {} of input {}", dim, input);
+    if (value < 1) refuse(fmt::format("{}: {} parts; the least is 1", where, value));
+    const RuleDim& factors = rule_.inputs[input][dim];
+    if (factors.empty()) {
+      if (value > 1)
+        refuse(fmt::format("{}: extent 1 cannot be cut into {}; legal: 1", where, value));
+      return;
+    }
+    const auto f = static_cast<std::size_t>(factors[0]);
+    const Factor& factor = rule_.factors[f];
+    // A compound is cut between its leading factor's units.
+    const std::int64_t extent = factor.extent;
+    const std::string what =
+        factors.size() == 1
+            ? fmt::format("extent {} is", extent)
+            : fmt::format("{} units of {} are", extent,
+                          extent == 0 ? 0 : input_shape(rule_, input)[dim] / extent);
+    if (value > 1 && (factor.whole || (!factor.cuttable && extent > 1))) {
+      refuse(fmt::format("{}: the operator needs extent {} whole, not cut into {}; legal: 1", where,
+                         extent, value));
+    }
+    if (value > 1 && !uneven_ && extent % value != 0) {
+      refuse(fmt::format("{}: {} not divisible by {}; legal:{}; or --uneven", where, what, value,
+                         legal_values(extent, ranks_)));
+    }
+    if (parts_[f] != 0 && parts_[f] != value) {
+      refuse(
+          fmt::format("{} is cut into {} and {} into {}; both are factor {} of extent {}, whose "
+                      "cuts must agree; legal:{}",
+                      where_[f], parts_[f], where, value, factor.name, extent,
+                      legal_values(uneven_ ? 0 : extent, ranks_)));
+    }
+    parts_[f] = value;
+    where_[f] = where;
   }
-  return text + ")";
-}
+
+  FactorCuts finish() const {
+    FactorCuts cuts;
+    std::int64_t product = 1;
+    std::string list;
+    for (int f : device_order(rule_)) {
+      const std::int64_t parts = std::min(parts_[static_cast<std::size_t>(f)], kManyParts);
+      if (parts < 2) continue;
+      cuts.factors.push_back(f);
+      cuts.parts.push_back(static_cast<int>(parts));
+      list += fmt::format("{}{}", list.empty() ? "" : " x ", parts);
+      product *= parts;
+      if (product > ranks_) break;
+    }
+    if (product > ranks_ || ranks_ % product != 0) {
+      refuse(
+          fmt::format("its {} parts need {} ranks, the run has {}, which {} does not divide; "
+                      "legal products:{}",
+                      list, product, ranks_, product, legal_values(0, ranks_)));
+    }
+    cuts.who = who_;
+    cuts.fault = fault_;
+    return cuts;
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& why) const { fail(fault_, who_ + ": " + why); }
+
+  const Rule& rule_;
+  std::string who_;
+  Fault fault_;
+  int ranks_;
+  bool uneven_;
+  std::vector<std::int64_t> parts_;  // per factor; 0: not seen yet
+  std::vector<std::string> where_;   // it was seen last
+};
+
+}  // namespace
 
 FactorCuts check_strategy(const BoundNode& bound, const Strategy& strategy, int ranks, bool uneven,
                           bool from_file) {
-  const Fault fault = from_file ? Fault::data : Fault::usage;
-  const Rule& rule = bound.rule;
-  const std::string who = fmt::format("{}: strategy {}", label_of(bound.node), to_text(strategy));
-  if (strategy.size() != rule.inputs.size()) {
-    fail(fault,
-         fmt::format("{}: {} entries for {} inputs", who, strategy.size(), rule.inputs.size()));
-  }
-  std::vector<std::int64_t> parts(rule.factors.size(), 0);
-  std::vector<std::size_t> seen_in(rule.factors.size(), 0);
+  Checker checker(bound.rule,
+                  fmt::format("{}: strategy {}", label_of(bound.node), to_text(strategy)),
+                  from_file ? Fault::data : Fault::usage, ranks, uneven);
+  checker.check_form(strategy);
   for (std::size_t i = 0; i < strategy.size(); ++i) {
-    const std::vector<RuleDim>& dims = rule.inputs[i];
-    if (strategy[i].size() != dims.size()) {
-      fail(fault, fmt::format("{}: {} numbers for input {}, which has {} dimensions", who,
-                              strategy[i].size(), i, dims.size()));
-    }
-    for (std::size_t d = 0; d < dims.size(); ++d) {
-      const std::int64_t value = strategy[i][d];
-      const std::string where = fmt::format("{}: dimension {} of input {}", who, d, i);
-      if (value < 1) fail(fault, fmt::format("{}: {} cuts; the least is 1", where, value));
-      if (dims[d].empty()) {
-        if (value > 1) fail(fault, fmt::format("{} has extent 1, cut into {}", where, value));
-        continue;
-      }
-      const auto f = static_cast<std::size_t>(dims[d][0]);
-      const Factor& factor = rule.factors[f];
-      if (parts[f] != 0 && parts[f] != value) {
-        fail(fault, fmt::format("{}: factor {} is cut into {} in input {} and into {} in input {}; "
-                                "the cuts must agree",
-                                who, factor.name, parts[f], seen_in[f], value, i));
-      }
-      parts[f] = value;
-      seen_in[f] = i;
-      if (value == 1) continue;
-      if (!uneven && factor.extent % value != 0) {
-        fail(fault, fmt::format("{}: extent {} is not divisible by {}; legal:{}; or --uneven",
-                                where, factor.extent, value, legal_values(factor.extent, ranks)));
-      }
-      if (!factor.cuttable && factor.extent > 1) {
-        fail(fault, fmt::format("{} must stay whole, cut into {}", where, value));
-      }
-    }
+    for (std::size_t d = 0; d < strategy[i].size(); ++d) checker.check_value(i, d, strategy[i][d]);
   }
-  FactorCuts cuts;
-  std::int64_t product = 1;
-  for (std::size_t f = 0; f < parts.size(); ++f) {
-    if (parts[f] < 2) continue;
-    product *= parts[f];
-    cuts.factors.push_back(static_cast<int>(f));
-    cuts.parts.push_back(static_cast<int>(std::min<std::int64_t>(parts[f], 1 << 30)));
-    if (product > ranks) break;
-  }
-  if (product > ranks || ranks % product != 0) {
-    fail(fault, fmt::format("{}: it needs {} ranks, the run has {}, which {} does not divide", who,
-                            product, ranks, product));
-  }
-  return cuts;
-}
-
-std::vector<std::optional<FactorCuts>> demands_of(const BoundGraph& graph,
-                                                  const std::map<std::string, Strategy>& given,
-                                                  int ranks, bool uneven) {
-  std::vector<std::optional<FactorCuts>> demands(graph.nodes.size());
-  std::set<std::string> used;
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const BoundNode& bound = graph.nodes[n];
-    auto wanted = given.find(bound.node.name);
-    for (auto it = given.begin(); wanted == given.end() && it != given.end(); ++it) {
-      if (lower_case(it->first) == lower_case(bound.node.op)) wanted = it;
-    }
-    if (wanted != given.end()) {
-      used.insert(wanted->first);
-      demands[n] = check_strategy(bound, wanted->second, ranks, uneven, false);
-    } else if (bound.node.strategy) {
-      demands[n] = check_strategy(bound, *bound.node.strategy, ranks, uneven, true);
-    }
-  }
-  for (const auto& [name, strategy] : given) {
-    if (used.contains(name)) continue;
-    std::string names;
-    for (const BoundNode& bound : graph.nodes) {
-      if (names.size() < 200) names += (names.empty() ? "" : ", ") + bound.node.name;
-    }
-    fail(Fault::usage,
-         fmt::format("--strategy: no node or operator is called \"{}\"; nodes: {}", name, names));
-  }
-  return demands;
+  return checker.finish();
 }
 
 Mesh mesh_for(const std::vector<std::optional<FactorCuts>>& demands, int ranks,
               const std::vector<int>& asked) {
-  std::set<int> borders{1, ranks};  // products of the leading axes
+  // The products of the leading axes, and whose they are.
+  std::map<int, const FactorCuts*> borders{{ranks, nullptr}};
   int leading = 1;
-  for (int size : asked) borders.insert(leading *= size);
+  for (int size : asked) borders.try_emplace(leading *= size, nullptr);
   for (const auto& demand : demands) {
     if (!demand) continue;
     int product = 1;
-    for (int parts : demand->parts) borders.insert(product *= parts);
+    for (int parts : demand->parts) borders.try_emplace(product *= parts, &*demand);
   }
   Mesh mesh;
   int before = 1;
-  for (int border : borders) {
+  const FactorCuts* owner = nullptr;
+  for (const auto& [border, demand] : borders) {
     if (border == 1) continue;
     if (border % before != 0) {
-      fail(Fault::usage, fmt::format("strategies cut the {} ranks into {} and into {} parts, which "
-                                     "share no mesh; use the same cuts",
-                                     ranks, before, border));
+      // An axis that --mesh asks for has no demand.
+      auto who = [](const FactorCuts* one) { return one ? one->who : std::string("--mesh tp"); };
+      const bool same = owner && demand && owner->fault == demand->fault;
+      fail(same ? owner->fault : Fault::usage,
+           fmt::format("{} cuts the {} ranks into {} and {} cuts them into {} parts, which "
+                       "share no mesh; one number must divide the other",
+                       who(owner), ranks, before, who(demand), border));
     }
     mesh.axes.push_back({"", border / before});
     before = border;
+    owner = demand;
   }
   if (mesh.axes.empty()) mesh.axes.push_back({"", 1});
   for (std::size_t a = 0; a < mesh.axes.size(); ++a) {

@@ -90,6 +90,7 @@ def graphs_that_are_wrong(folder):
     refuse_graph(folder, change(1, inputs=["nobody"]), "nobody")
     refuse_graph(folder, change(1, inputs=["xw", "xw"]), "Neg y")
     refuse_graph(folder, change(1, strategie=[[1, 1]]), "strategie")
+    refuse_graph(folder, change(0, attributes={"transB": 1}), "MatMul xw", "transB", "known: none")
     refuse_graph(folder, {**MATMUL_NEG, "outputs": ["z"]}, "z")
     refuse_graph(folder, {**MATMUL_NEG, "outputs": []}, "outputs")
     refuse_graph(folder, graph({"x": ("complex64", [1])}, "y", node("Neg", "x", "y")), "complex64")

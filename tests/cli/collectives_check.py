@@ -93,6 +93,35 @@ def one_reduction_for_a_pair(folder):
 
 
 @check
+def parts_of_the_batch_only_gather(folder):
+    write_model(folder / "nothing.h5", NOTHING)
+    write_pair(folder / "m.h5")
+    calls, sent, found, kinds = per_run(folder, folder / "m.h5", "--mesh", f"dp={NP}")
+    equal(kinds, {"all-gather": 1}, "the plan's collectives")
+    equal(calls, {"gather": 1}, "calls per run")
+    rows = 8 // NP  # of rank 0
+    equal(sent, {"gather": rows * 48 * 4}, "bytes that rank 0 gives")
+    equal(found, hashes(run(["--model", folder / "m.h5"], np=1)), "hash of one rank")
+
+
+@check
+def a_stage_sends_and_the_last_one_delivers(folder):
+    write_model(folder / "nothing.h5", NOTHING)
+    write_pair(folder / "m.h5")
+    if NP % 2:
+        return equal(NP, 3, "ranks that two stages cannot share")
+    calls, sent, found, kinds = per_run(folder, folder / "m.h5", "--mesh", "pp=2")
+    equal(kinds["send"], 1, "sends of the plan")
+    # Rank 0 sends its part to its like in the other stage, and gets the output at the end.
+    equal(calls["all-to-all"], 1, f"calls per run: {calls}")
+    equal(sent["all-to-all"], 8 * 128 * 4 * 2 // NP, f"bytes: {sent}")
+    equal(calls["MPI_Bcast"], 1, f"calls per run: {calls}")
+    equal(sent["MPI_Bcast"], 8 * 48 * 4, f"bytes: {sent}")
+    equal(set(calls), {"all-to-all", "MPI_Bcast"}, "no sums on rank 0: they are of stage 1")
+    equal(found, hashes(run(["--model", folder / "m.h5"], np=1)), "hash of one rank")
+
+
+@check
 def the_network_of_the_demo(folder):
     write_model(folder / "nothing.h5", NOTHING)
     model = SOURCE / "examples/fashion_mnist.h5"

@@ -26,6 +26,8 @@ def all_documented(names, text, where):
 def the_script_of_the_format_stands_verbatim_and_runs(folder):
     script = page("examples/matmul_neg.py")
     contains(page("docs/model-format.md"), f"```python\n{script}```\n", "docs/model-format.md")
+    contains(page("docs/model-format.md"),
+             f"```python\n{page('examples/sharded_matmul.py')}```\n", "docs/model-format.md")
     (folder / "shims").mkdir()
     block = [("python3 " + str(SOURCE / "examples/matmul_neg.py"), []),
              ("mpirun -n 8 tpinfer --model matmul_neg.h5 --input x=ones", [])]
@@ -81,9 +83,19 @@ def every_key_and_operator_of_a_graph_is_explained(folder):
 
 
 @check
+def every_attribute_of_an_operator_is_explained(folder):
+    text = page("docs/model-format.md")
+    lists = [words for file in sorted((SOURCE / "runtime/ops").glob("*.cpp"))
+             for words in re.findall(r'_op\{[^"}]*"([^"]*)"\}', file.read_text())]
+    names = {word.split("=")[0] for words in lists for word in words.split()}
+    expect(len(names) > 20, f"attributes: {names}")
+    all_documented(sorted(names), text, "docs/model-format.md")
+
+
+@check
 def every_option_is_explained(folder):
     text = page("docs/command-line.md")
-    commands = ["import", "inspect", "plan", "verify", "diff"]
+    commands = ["import", "inspect", "plan", "shard", "reshard", "merge", "verify", "diff"]
     helps = [("tpinfer", run(["--help"], np=0).stdout)]
     helps += [(f"tpmodel {command}", run([command, "--help"], np=0, program="tpmodel").stdout)
               for command in commands]

@@ -160,7 +160,7 @@ TEST(Gemm, KeepsItsNameAndStrategy) {
                          {"x", "w", "b"},
                          {"y"},
                          {{"transB", std::int64_t{1}}},
-                         shard::Strategy{{1, 8}, {8, 1}, {1}}});
+                         shard::Strategy{{1, 8}, {1, 8}, {1}}});
   const shard::WeightTable weights{{"w", {DType::f32, {16, 96}, {}}},
                                    {"b", {DType::f32, {16}, {}}}};
   const shard::Graph lowered = shard::lower(graph, weights);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +30,7 @@ class RandomNetwork {
     width_ = some_width();
     graph_.name = "main";
     graph_.inputs = {{"x", DType::f32, {{0, "batch"}, {width_, ""}}}};
-    for (int i = 0; i < layers; ++i) add_layer(i == 0 ? 0 : draw(exact ? 5 : 12));
+    for (int i = 0; i < layers; ++i) add_layer(i == 0 ? 0 : draw(exact ? 5 : 14));
     graph_.outputs = {value_};
     contents_.graphs = {{"main", shard::to_json(graph_)}};
   }
@@ -64,6 +65,8 @@ class RandomNetwork {
   void add_layer(std::uint32_t kind) {
     const std::string name = "w" + std::to_string(++made_);
     const std::int64_t next = some_width();
+    const auto earlier = values_.find(width_);
+    values_.try_emplace(width_, value_);  // the first of each width: a long way to skip
     switch (kind) {
       case 0:
       case 1:
@@ -95,6 +98,10 @@ class RandomNetwork {
         add("Reshape", {}, {{"shape", std::vector<std::int64_t>{0, 2, width_ / 2}}});
         add("Transpose", {}, {{"perm", std::vector<std::int64_t>{0, 2, 1}}});
         return add("Flatten", {});
+      case 11:
+      case 12:  // a skip connection, where an earlier value has this width
+        if (earlier != values_.end()) return add("Add", {earlier->second});
+        return add("Neg", {});
       default:
         return add("Mul", {weight(name, {1, width_})});
     }
@@ -105,6 +112,7 @@ class RandomNetwork {
   std::int64_t width_ = 0;
   int made_ = 0;
   std::string value_ = "x";
+  std::map<std::int64_t, std::string> values_;
   shard::Graph graph_;
   shard::ModelContents contents_;
 };

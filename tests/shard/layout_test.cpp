@@ -129,5 +129,51 @@ TEST(Layout, PartialAxesDoNotShrinkTheBox) {
   EXPECT_EQ(to_text(local_box({4, 4}, layout, mesh, 1)), "[0:4,2:4]");
 }
 
+TEST(Layout, SharesDivideInProportion) {
+  const Mesh mesh{{{"tp", 4, {3, 1, 0, 2}}}};
+  Layout layout = replicate(mesh, 2);
+  cut(layout, mesh, {24, 5}, 0, {0}, {1, false});
+  const std::vector<Range> rows{{0, 12}, {12, 16}, {16, 16}, {16, 24}};
+  for (int r = 0; r < 4; ++r) {
+    const Box box = local_box({24, 5}, layout, mesh, r);
+    EXPECT_EQ((Range{box.offset[0], box.offset[0] + box.extent[0]}),
+              rows[static_cast<std::size_t>(r)]);
+  }
+  for (std::int64_t extent : {1, 7, 10, 48, 105, 172}) {
+    for (std::int64_t grain : {1, 3}) {
+      for (bool by_leaf : {false, true}) {
+        Layout odd = replicate(mesh, 1);
+        cut(odd, mesh, {extent}, 0, {0}, {grain, by_leaf});
+        expect_divided({extent}, odd, mesh);
+      }
+    }
+  }
+}
+
+TEST(Layout, EqualSharesCutWhereEqualPartsDo) {
+  for (int ranks = 1; ranks <= 16; ++ranks) {
+    const std::vector<std::int64_t> shares(static_cast<std::size_t>(ranks), 5);
+    for (std::int64_t extent : {0, 1, 7, 10, 48, 105, 172}) {
+      for (int i = 0; i < ranks; ++i) {
+        EXPECT_EQ(split_by_shares(extent, shares, i, 3), split(extent, ranks, i, 3));
+      }
+    }
+  }
+}
+
+TEST(Layout, AStageHoldsAllOrNothing) {
+  const Mesh mesh{{{"pp", 2}, {"tp", 2}}};
+  Layout layout = replicate(mesh, 2);
+  layout.placements[0] = {Placement::Kind::stage, 1};
+  cut(layout, mesh, {6, 4}, 1, {1}, {1, false});
+  EXPECT_EQ(to_text(layout), "[@1 S1]");
+  EXPECT_EQ(layout.stage(), 1);
+  EXPECT_TRUE(local_box({6, 4}, layout, mesh, 0).empty());
+  EXPECT_TRUE(local_box({6, 4}, layout, mesh, 1).empty());
+  EXPECT_EQ(to_text(local_box({6, 4}, layout, mesh, 2)), "[0:6,0:2]");
+  EXPECT_EQ(to_text(local_box({6, 4}, layout, mesh, 3)), "[0:6,2:4]");
+  EXPECT_EQ(to_text(gathered(layout)), "[@1 R]");
+}
+
 }  // namespace
 }  // namespace tpinfer::shard

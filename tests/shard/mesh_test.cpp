@@ -16,6 +16,18 @@ TEST(Mesh, LastAxisVariesFastest) {
   EXPECT_EQ(to_text(mesh), "dp 2 x tp 3");
 }
 
+TEST(Mesh, RolesAndShares) {
+  const Mesh mesh{{{"pp", 2}, {"dp", 2}, {"tp", 3, {3, 1, 0}}}};
+  EXPECT_EQ(mesh.axis("dp"), 1);
+  EXPECT_EQ(mesh.axis("none"), -1);
+  EXPECT_FALSE(mesh.free(0));
+  EXPECT_FALSE(mesh.free(1));
+  EXPECT_TRUE(mesh.free(2));
+  EXPECT_EQ(mesh.shares_of({1}), (std::vector<std::int64_t>{}));
+  EXPECT_EQ(mesh.shares_of({1, 2}), (std::vector<std::int64_t>{3, 1, 0, 3, 1, 0}));
+  EXPECT_EQ(to_text(mesh), "pp 2 x dp 2 x tp 3 (3:1:0)");
+}
+
 TEST(Mesh, GroupsAlongAxes) {
   const Mesh mesh{{{"a", 2}, {"b", 2}, {"c", 2}}};
   EXPECT_EQ(mesh.group_of({1}, 5), (std::vector<int>{5, 7}));

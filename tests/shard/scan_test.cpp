@@ -164,12 +164,24 @@ TEST_F(ScanTest, BytesOfOtherFiles) {
                const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
                const hsize_t extent = 4;
                const hid_t space = H5Screate_simple(1, &extent, nullptr);
-               H5Pset_virtual(creation, space, "other.h5", "/w", space);
+               H5Pset_virtual(creation, space, "../other.h5", "/w", space);
                add_dataset(file, H5T_IEEE_F32LE, {4}, creation);
                H5Sclose(space);
                H5Pclose(creation);
              })),
-             "/weights/x: a virtual dataset is not allowed");
+             "/weights/x: a mapping names the file ../other.h5");
+  EXPECT_HAS(failure(spoilt([](hid_t file) {
+               const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+               const hsize_t extent = 4;
+               const hid_t space = H5Screate_simple(1, &extent, nullptr);
+               H5Pset_virtual(creation, space, "other.h5", "/w", space);
+               const hid_t dataset = H5Dcreate2(file, "/outside", H5T_IEEE_F32LE, space,
+                                                H5P_DEFAULT, creation, H5P_DEFAULT);
+               H5Dclose(dataset);
+               H5Sclose(space);
+               H5Pclose(creation);
+             })),
+             "/outside: a virtual dataset is not allowed");
 }
 
 TEST_F(ScanTest, Shapes) {

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "kernels/base/error.hpp"
+#include "kernels/base/text.hpp"
+#include "launch/tpmodel_commands.hpp"
+#include "shard/file/checkpoint_writer.hpp"
+#include "shard/file/file_names.hpp"
+#include "shard/plan/checkpoint_cuts.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+volatile sig_atomic_t stopped = 0;
+
+// A signal ends the copy between two slabs, so that nothing half-written is left.
+void watch_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    ::signal(signal, [](int number) { stopped = number; });
+  }
+}
+
+void stop_if_asked() {
+  if (stopped) fail(Fault::temporary, fmt::format("stopped by signal {}", int{stopped}));
+}
+
+// "a/m.h5" -> "m", "a/m{rank}.h5" -> "m"; a folder gives its master's name, or its own.
+std::string stem_of(const shard::ModelTable& table) {
+  std::string path = table.path;
+  if (shard::is_folder(path) && table.files[0].rank < 0) path = table.files[0].path;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  std::string name = path.substr(path.rfind('/') + 1);
+  const std::size_t mark = name.find(shard::kRankMark);
+  if (mark != std::string::npos) name.erase(mark, std::string(shard::kRankMark).size());
+  if (const std::size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0) {
+    name.resize(dot);
+  }
+  const bool usable = !name.empty() && name.find_first_not_of('.') != std::string::npos;
+  return usable ? name : "model";
+}
+
+shard::CheckpointCuts cuts_for(const runtime::Model& model, const PlanRequest& request) {
+  std::map<std::string, Shape> shapes;
+  for (const shard::TensorInfo& weight : model.table().weights) shapes[weight.name] = weight.shape;
+  std::vector<shard::PlannedGraph> planned;
+  for (const shard::GraphInfo& info : model.table().graphs) {
+    if (!request.graph.empty() && info.name != model.graph(request.graph).name) continue;
+    const shard::Graph lowered = model.graph(info.name);
+    shard::BoundGraph graph = bind_all(model, lowered, symbols_of(request), 1);
+    shard::Plan plan = shard::make_plan(graph, request.ranks, options_of(request, lowered, graph));
+    planned.push_back({std::move(graph), std::move(plan)});
+  }
+  return shard::cuts_of(shapes, planned, request.ranks);
+}
+
+}  // namespace
+
+int shard_command(const PlanRequest& request, const std::string& folder) {
+  const auto model = open_checked(request.model);
+  const shard::CheckpointCuts cuts = cuts_for(*model, request);
+  watch_signals();
+  const std::string stem = stem_of(model->table());
+  shard::write_checkpoint(model->file(), folder, stem, cuts, stop_if_asked);
+  fmt::print("{}: {} weights for {} rank{}, master {}.h5, {} read\n", folder, cuts.weights.size(),
+             cuts.ranks, cuts.ranks == 1 ? "" : "s", stem, bytes_text(model->file().bytes_read()));
+  return 0;
+}
+
+int merge_command(const std::string& path, const std::string& output) {
+  const auto model = open_checked(path);
+  watch_signals();
+  shard::write_one_file(model->file(), output, stop_if_asked);
+  fmt::print("{}: {} weights, {} read\n", output, model->table().weights.size(),
+             bytes_text(model->file().bytes_read()));
+  return 0;
+}
+
+}  // namespace tpinfer::launch
