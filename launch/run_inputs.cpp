@@ -68,7 +68,7 @@ class InputRun {
     everywhere_ = std::any_of(o_.inputs.begin(), o_.inputs.end(), many);
     shard::MeshOptions mesh;
     comm::together(world_, "read options", [&] {
-      mesh = shard::parse_mesh(o_.mesh);
+      mesh = mesh_options(o_.plan);
       group_ = shard::data_group(mesh, world_.size(), world_.rank());
     });
     const bool reads = everywhere_ || world_.rank() == 0;
