@@ -109,22 +109,30 @@ std::string describe_plan(const BoundGraph& graph, const Plan& plan) {
 std::vector<std::string> explain_plan(const BoundGraph& graph, const Plan& plan) {
   std::vector<std::string> lines;
   const int ranks = plan.mesh.size();
+  auto everywhere = [](int stage) {
+    return stage < 0 ? std::string() : fmt::format(" of stage {}", stage);
+  };
   for (int id : plan.weights) {
     const Value& value = plan.values[static_cast<std::size_t>(id)];
-    int idle = 0;
+    const int stage = value.layout.stage();
+    int idle = 0, holders = 0;
     for (int r = 0; r < ranks; ++r) {
+      if (!holds(value.layout, plan.mesh, r)) continue;
+      ++holders;
       if (local_bytes(value, plan.mesh, r) == 0) ++idle;
     }
     const std::string name =
         fmt::format("weight {} {} {}", value.tensor, to_text(value.shape), to_text(value.layout));
-    if (value.layout.replicated() && ranks > 1) {
+    if (value.layout == gathered(value.layout) && holders > 1) {
       lines.push_back(
-          fmt::format("{}: whole on every rank ({} bytes): used where its operator "
+          fmt::format("{}: whole on every rank{} ({} bytes): used where its operator "
                       "runs whole",
-                      name, byte_count(value.shape, value.dtype)));
+                      name, everywhere(stage), byte_count(value.shape, value.dtype)));
     } else if (idle > 0) {
-      lines.push_back(fmt::format("{}: {} of {} ranks hold nothing of it: fewer units than ranks",
-                                  name, idle, ranks));
+      lines.push_back(fmt::format("{}: {} of {} ranks{} hold nothing of it: fewer units than ranks",
+                                  name, idle, holders, everywhere(stage)));
+    } else if (value.layout == gathered(value.layout) && stage >= 0) {
+      lines.push_back(fmt::format("{}: on stage {}", name, stage));
     } else {
       lines.push_back(fmt::format("{}: cut", name));
     }
@@ -132,7 +140,10 @@ std::vector<std::string> explain_plan(const BoundGraph& graph, const Plan& plan)
   for (const PlanStep& step : plan.steps) {
     if (step.kind != PlanStep::Kind::compute || ranks == 1 || !step.cuts.empty()) continue;
     const BoundNode& bound = graph.nodes[static_cast<std::size_t>(step.node)];
-    lines.push_back(fmt::format("{}: computed whole on every rank", label_of(bound.node)));
+    const bool staged = plan.mesh.axis(kPipelineAxis) >= 0;
+    const int stage = staged ? plan.decisions[static_cast<std::size_t>(step.node)].stage : -1;
+    lines.push_back(
+        fmt::format("{}: computed whole on every rank{}", label_of(bound.node), everywhere(stage)));
   }
   return lines;
 }

@@ -193,6 +193,23 @@ std::string summarize_prediction(const BoundGraph& graph, const Plan& plan,
                   : "not proven to be the cheapest: too many plans to try all");
 }
 
+namespace {
+
+// "0, 3 to 5, 9".
+std::string ranges_text(const std::vector<int>& numbers) {
+  std::string text;
+  for (std::size_t i = 0; i < numbers.size();) {
+    std::size_t end = i + 1;
+    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", numbers[i]);
+    if (end > i + 1) text += fmt::format(" to {}", numbers[end - 1]);
+    i = end;
+  }
+  return text;
+}
+
+}  // namespace
+
 std::vector<std::string> idle_ranks(const BoundGraph& graph, const Plan& plan) {
   const int ranks = plan.mesh.size();
   auto share_is_0 = [&](int r) {
@@ -204,23 +221,19 @@ std::vector<std::string> idle_ranks(const BoundGraph& graph, const Plan& plan) {
     }
     return zero;
   };
-  std::vector<std::string> lines;
-  for (int begin = 0; begin < ranks;) {
-    auto idle = [&](int r) { return part_of(graph, plan, r) == Part::nothing; };
-    if (!idle(begin)) {
-      ++begin;
-      continue;
-    }
-    const bool zero = share_is_0(begin);
-    int end = begin + 1;
-    while (end < ranks && share_is_0(end) == zero && idle(end)) ++end;
-    lines.push_back(fmt::format("{} nothing to do: {}",
-                                end == begin + 1
-                                    ? fmt::format("rank {} has", begin)
-                                    : fmt::format("ranks {} to {} have", begin, end - 1),
-                                zero ? "the mesh gives no share" : "fewer units than ranks"));
-    begin = end;
+  std::vector<int> without_share, without_units;
+  for (int r = 0; r < ranks; ++r) {
+    if (part_of(graph, plan, r) != Part::nothing) continue;
+    (share_is_0(r) ? without_share : without_units).push_back(r);
   }
+  std::vector<std::string> lines;
+  auto tell = [&](const std::vector<int>& idle, const char* why) {
+    if (idle.empty()) return;
+    lines.push_back(fmt::format("rank{} {} {} nothing to do: {}", idle.size() == 1 ? "" : "s",
+                                ranges_text(idle), idle.size() == 1 ? "has" : "have", why));
+  };
+  tell(without_share, "the mesh gives no share");
+  tell(without_units, "fewer units than ranks");
   return lines;
 }
 

@@ -38,8 +38,8 @@ std::string summarize_prediction(const BoundGraph& graph, const Plan& plan,
                                  const PlanOptions& options, int micro_batches,
                                  std::int64_t memory_bytes);
 
-// One line per rank that has no part of any operator ("rank 5 has nothing to do: ..."), neighbours
-// together.
+// One line per rank that has no part of any operator ("rank 5 has nothing to do: ..."), those of
+// one reason together.
 std::vector<std::string> idle_ranks(const BoundGraph& graph, const Plan& plan);
 
 }  // namespace tpinfer::shard

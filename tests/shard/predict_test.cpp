@@ -81,9 +81,7 @@ TEST(Predict, IdleRanksSaySo) {
   columns.strategies = {{"fc", {{1, 1}, {1, 10}}}};
   columns.uneven = true;
   EXPECT_EQ(idle_ranks(narrow, make_plan(narrow, 10, columns)),
-            (std::vector<std::string>{"rank 0 has nothing to do: fewer units than ranks",
-                                      "rank 3 has nothing to do: fewer units than ranks",
-                                      "rank 6 has nothing to do: fewer units than ranks"}));
+            std::vector<std::string>{"ranks 0, 3, 6 have nothing to do: fewer units than ranks"});
   PlanOptions weights;
   weights.mesh.rank_weights = {1, 0, 0, 1};
   EXPECT_EQ(idle_ranks(graph, make_plan(graph, 4, weights)),
