@@ -18,7 +18,15 @@ void take_away(std::vector<Box>& rest, const Box& what) {
 }  // namespace
 
 bool contains(const Box& outer, const Box& inner) {
-  return inner.empty() || intersect(outer, inner) == inner;
+  if (inner.empty()) return true;
+  for (std::size_t d = 0; d < inner.offset.size(); ++d) {
+    const std::int64_t begin = inner.offset[d] - outer.offset[d];
+    // Both differences, as the sums may leave int64 for boxes out of a file.
+    if (begin < 0 || begin > outer.extent[d] || inner.extent[d] > outer.extent[d] - begin) {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::vector<Box> subtract(const Box& from, const Box& what) {

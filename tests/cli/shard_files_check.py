@@ -271,13 +271,14 @@ def peak_of(args):
 @check
 def a_model_larger_than_the_memory_used(folder):
     size = 4096 if os.environ.get("TPINFER_LONG") else 1024
+    allowed = 256 if "ASAN_OPTIONS" in os.environ else 64  # a sanitizer keeps freed memory
     sparse_model(folder / "m.h5", size)
     for args in (["shard", folder / "m.h5", "-n", 4, "-o", folder / "s4"],
                  ["reshard", folder / "s4", "-n", 3, "-o", folder / "s3"],
                  ["verify", folder / "s3"], ["merge", folder / "s3", "-o", folder / "one.h5"]):
         peak = peak_of(args)
         print(f"{args[0]} of {size} MiB: {peak / 2**20:.1f} MiB above the start")
-        expect(peak < 64 << 20, f"{args[0]} needs {peak} bytes for a model of {size} MiB")
+        expect(peak < allowed << 20, f"{args[0]} needs {peak} bytes for a model of {size} MiB")
 
 
 main()
