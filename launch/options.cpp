@@ -108,22 +108,22 @@ void declare(CLI::App& app, Options& o) {
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
   t.flag("--dry-run", o.dry_run, "plan and check everything, compute nothing");
   t.group("Plan");
-  t.value("--strategy", o.strategies, "NODE=((1,8),(8,1))",
+  t.value("--strategy", o.plan.strategies, "NODE=((1,8),(8,1))",
           "cuts of nodes' inputs (* and ? in NODE), or FILE.json; ';' between");
-  t.flag("--uneven", o.uneven, "let a strategy cut what it does not divide");
-  t.value("--plan", o.plan, "cut|fastest|batch",
+  t.flag("--uneven", o.plan.uneven, "let a strategy cut what it does not divide");
+  t.value("--plan", o.plan.plan, "cut|fastest|batch",
           "cut every weight, what is fastest, the batch [cut]")
       ->check(CLI::IsMember({"cut", "fastest", "batch"}));
-  t.value("--mesh", o.mesh, "dp=2,pp=2,tp=2",
+  t.value("--mesh", o.plan.mesh, "dp=2,pp=2,tp=2",
           "ranks that share the batch, the layers, the tensors [tp=all]");
   t.value("--micro-batches", o.micro_batches, "N",
           "pieces of a batch in flight [4 per stage of pp]")
       ->check(at_least(1));
-  t.value("--rank-weights", o.rank_weights, "3,1", "how much each rank gets of a cut [equal]");
-  t.value("--costs", o.costs, "FILE", "plan by this cost table [built in]");
+  t.value("--rank-weights", o.plan.rank_weights, "3,1", "how much each rank gets of a cut [equal]");
+  t.value("--costs", o.plan.costs, "FILE", "plan by this cost table [built in]");
   t.value("--calibrate", o.calibrate, "FILE",
           "measure a cost table on these ranks, write it, stop");
-  t.value("--memory", o.memory, "8GiB", "per rank, weights and activations [no limit]");
+  t.value("--memory", o.plan.memory, "8GiB", "per rank, weights and activations [no limit]");
   t.flag("--explain", o.explain, "print the plan: what is cut, whole, idle, moved");
   t.group("Computation");
   t.value("--kernels", o.kernels, "eigen|blas|reference", "who multiplies; same bits [eigen]")

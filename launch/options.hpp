@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "launch/plan_request.hpp"
+
 namespace tpinfer::launch {
 
 struct Options {
@@ -22,15 +24,9 @@ struct Options {
   bool check = false;
   bool check_finite = false;
 
-  std::string strategies;
-  bool uneven = false;
-  std::string mesh;          // dp=2,pp=2,tp=2
-  std::string rank_weights;  // 3,1
-  int micro_batches = 0;     // 0 = four per pipeline stage
-  std::string plan = "cut";  // cut | fastest | batch
-  std::string costs;         // a cost table to plan by; "" = the built-in one
-  std::string memory;        // per rank, 8GiB; "" = no limit
-  std::string calibrate;     // measure a cost table and write it here
+  PlanRequest plan;
+  int micro_batches = 0;  // 0 = four per pipeline stage
+  std::string calibrate;  // measure a cost table and write it here
   bool explain = false;
   bool dry_run = false;
   bool fast = false;

@@ -2,40 +2,26 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
-#include <numeric>
+#include <optional>
 
 #include "comm/activity.hpp"
 #include "comm/texts.hpp"
 #include "comm/together.hpp"
 #include "kernels/base/error.hpp"
 #include "launch/drain.hpp"
+#include "launch/file_names.hpp"
 #include "launch/inputs.hpp"
-#include "launch/outputs.hpp"
 #include "launch/progress.hpp"
 #include "launch/report.hpp"
 #include "launch/row_groups.hpp"
 #include "launch/run.hpp"
+#include "launch/run_outputs.hpp"
 #include "shard/plan/batch.hpp"
 
 namespace tpinfer::launch {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool holds(const std::string& text, std::string_view placeholder) {
-  return text.find(placeholder) != std::string::npos;
-}
-
-// A name that stands for several files.
-bool many(const std::string& text) { return holds(text, "{rank}") || holds(text, "{dp}"); }
-
-std::string replaced(std::string text, std::string_view placeholder, int number) {
-  for (std::size_t at; (at = text.find(placeholder)) != std::string::npos;) {
-    text.replace(at, placeholder.size(), fmt::format("{}", number));
-  }
-  return text;
-}
 
 std::string symbols_text(const shard::Symbols& symbols) {
   std::string text;
@@ -65,7 +51,8 @@ class InputRun {
     open_inputs();
     runner_.plan(at_most_, batch_size_ > 0 ? std::max<std::int64_t>(1, rows_) : 0);
     tell_plan(context_, runner_);
-    open_outputs();
+    outputs_.emplace(context_, runner_,
+                     OutputRows{rows_, batch_size_ > 0, groups_ ? &*groups_ : nullptr});
     if (o_.dry_run) {
       context_.story.line("dry run: nothing was computed");
       return 0;
@@ -81,14 +68,14 @@ class InputRun {
     everywhere_ = std::any_of(o_.inputs.begin(), o_.inputs.end(), many);
     shard::MeshOptions mesh;
     comm::together(world_, "read options", [&] {
-      mesh = shard::parse_mesh(o_.mesh);
+      mesh = mesh_options(o_.plan);
       group_ = shard::data_group(mesh, world_.size(), world_.rank());
     });
     const bool reads = everywhere_ || world_.rank() == 0;
     comm::together(world_, "open input", [&] {
       std::vector<std::string> arguments;
       for (const std::string& input : o_.inputs) {
-        arguments.push_back(own(input));
+        arguments.push_back(own_name(input, world_.rank(), group_));
       }
       inputs_ = choose_inputs(runner_.graph(), arguments, context_.model, reads);
       symbols_ = symbols_of(inputs_);
@@ -122,61 +109,11 @@ class InputRun {
     at_most_[batch] = batch_size_;
   }
 
-  std::string own(const std::string& text) const {
-    return replaced(replaced(text, "{rank}", world_.rank()), "{dp}", group_);
-  }
-
   // The extents of rows [begin, end).
   shard::Symbols symbols_for(std::int64_t begin, std::int64_t end) const {
     shard::Symbols symbols = symbols_;
     if (batch_size_ > 0) symbols[shard::batch_symbol(runner_.graph())] = end - begin;
     return symbols;
-  }
-
-  void open_outputs() {
-    std::vector<shard::ArraySpec> specs;
-    for (std::size_t i = 0; i < runner_.output_count(); ++i) {
-      const shard::Tensor& tensor = runner_.output_tensor(i);
-      specs.push_back({tensor.name, tensor.dtype, tensor.shape});
-      if (batch_size_ > 0) specs.back().shape[0] = rows_;
-      records_.emplace_back(specs.back(), prints() ? o_.print_head : 0);
-    }
-    comm::together(world_, "labels", [&] {
-      if (!o_.labels.empty() && world_.rank() == 0) {
-        accuracy_ = std::make_unique<Accuracy>(o_.labels, specs[0]);
-      }
-    });
-    comm::together(world_, "open output", [&] {
-      if (holds(o_.output, "{dp}") && !groups_) {
-        fail(Fault::usage,
-             "--output with {dp}: the parts of the batch are those of the inputs; give inputs with "
-             "{dp} or {rank}, and --mesh dp=2 or more");
-      }
-      const bool leads = world_.rank() == 0 || (groups_ && groups_->leads());
-      const bool writes =
-          holds(o_.output, "{rank}") || (holds(o_.output, "{dp}") ? leads : world_.rank() == 0);
-      if (o_.output.empty() || !writes) return;  // a dry run creates and drops them
-      parts_ = groups_ && many(o_.output);
-      for (std::size_t i = 0; parts_ && i < specs.size(); ++i) {
-        if (specs[i].shape.empty() || specs[i].shape[0] != rows_) {
-          fail(Fault::usage, fmt::format("--output {}: output {} has no rows to divide; name one "
-                                         "file for all",
-                                         o_.output, specs[i].name));
-        }
-        specs[i].shape[0] = groups_->mine().size();
-      }
-      writer_ = shard::create_arrays(own(o_.output), specs);
-    });
-    comm::together(world_, "print outputs", [&] {
-      if (o_.print_rank != "all" && std::stoi(o_.print_rank) >= world_.size()) {
-        fail(Fault::usage, fmt::format("--print-rank {}: the ranks are 0 to {}", o_.print_rank,
-                                       world_.size() - 1));
-      }
-    });
-  }
-
-  bool prints() const {
-    return o_.print_rank == "all" || o_.print_rank == fmt::format("{}", world_.rank());
   }
 
   void run_all_rows() {
@@ -194,7 +131,7 @@ class InputRun {
         inputs_[i].read(rows_of(i, begin, end), view);
       };
       runner_.run(symbols_for(begin, end), feed);
-      if (repetition_ == 0) take_outputs({begin, end});
+      if (repetition_ == 0) outputs_->take({begin, end});
       progress.show(end, total);
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -213,67 +150,18 @@ class InputRun {
     return {0, extent.symbol.empty() ? extent.value : symbols_.at(extent.symbol)};
   }
 
-  void take_outputs(Range rows) {
-    comm::set_phase("take outputs");
-    for (std::size_t i = 0; i < records_.size(); ++i) records_[i].add(runner_.output(i));
-    comm::together(world_, "write output", [&] {
-      for (std::size_t i = 0; writer_ && i < records_.size(); ++i) {
-        const View view = runner_.output(i);
-        std::int64_t first = 0, count = view.shape.empty() ? 1 : view.shape[0];
-        if (parts_) {
-          const Range local = groups_->local(rows);
-          first = groups_->mine().begin + local.begin - rows.begin;
-          count = local.size();
-        }
-        if (count == 0) continue;
-        const std::size_t row_bytes =
-            view.shape.empty() ? 0 : view.bytes() / static_cast<std::size_t>(view.shape[0]);
-        writer_->append(
-            i,
-            static_cast<const std::byte*>(view.data) + static_cast<std::size_t>(first) * row_bytes,
-            count);
-      }
-      if (accuracy_) accuracy_->add(runner_.output(0));
-    });
-  }
-
   void finish() {
     comm::set_phase("finish");
     Report report{
         context_.session.node_count(), context_.threads.threads, rows_, fastest_, {}, {}, {}};
-    for (OutputRecord& record : records_) {
-      const std::string& name = record.spec().name;
-      report.outputs.push_back({name, record.spec().dtype, record.spec().shape, record.hash()});
-      hashes_agree(world_, "output " + name, report.outputs.back().sha256);
-      context_.story.line(fmt::format("output {} sha256 {} equal on {}/{} ranks", name,
-                                      report.outputs.back().sha256, world_.size(), world_.size()));
-    }
-    comm::together(world_, "write output", [&] {
-      if (writer_) writer_->finish();
-    });
-    print_outputs();
+    outputs_->finish(report);
     RankTimes mine = runner_.times();
     mine.resident_bytes_at_start = static_cast<std::int64_t>(context_.resident_bytes_at_start);
     report.ranks = gather_times(world_, mine);
     if (o_.explain) beside_ = runner_.times_beside_predictions();
-    if (accuracy_) report.accuracy = accuracy_->line();
     tell_times(report);
     comm::together(world_, "write report", [&] {
       if (!o_.report.empty() && world_.rank() == 0) write_report(o_, runner_.planned(), report);
-    });
-  }
-
-  // Rank 0 prints for all, in rank order, so that lines never mix.
-  void print_outputs() {
-    std::string mine;
-    for (const OutputRecord& record : records_) {
-      if (prints() && o_.print_head > 0) mine += record.lines();
-    }
-    const std::vector<std::string> all = comm::all_gather_texts(world_, mine);
-    comm::together(world_, "print outputs", [&] {
-      if (world_.rank() != 0) return;
-      print(std::accumulate(all.begin(), all.end(), std::string()) +
-            (accuracy_ ? accuracy_->line() + "\n" : ""));
     });
   }
 
@@ -303,16 +191,13 @@ class InputRun {
   comm::Communicator& world_;
   Runner runner_;
   std::vector<InputSource> inputs_;
-  std::deque<OutputRecord> records_;            // an element never moves
-  std::unique_ptr<Accuracy> accuracy_;          // rank 0
-  std::unique_ptr<shard::ArrayWriter> writer_;  // rank 0, or every rank
   shard::Symbols symbols_, at_most_;
   std::int64_t rows_ = 0, batch_size_ = 0;
   std::vector<std::string> beside_;  // --explain: measured beside predicted
   bool everywhere_ = false;
   std::optional<RowGroups> groups_;  // inputs that each part of the ranks brings
-  bool parts_ = false;               // outputs are written in these parts
   int group_ = 0;                    // of this rank on the dp axis
+  std::optional<RunOutputs> outputs_;
   int repetition_ = 0;
   double fastest_ = 0;
 };

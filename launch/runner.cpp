@@ -59,50 +59,35 @@ shard::BoundGraph Runner::bound(const shard::Symbols& symbols) const {
   return shard::bind(graph_, symbols, model_.weights(), runtime::rule_table());
 }
 
-// The text of --costs, read by rank 0: files may differ between hosts.
-std::string Runner::share_costs() {
-  std::string text;
-  if (options_.costs.empty()) return text;
-  comm::together(world_, "read costs", [&] {
-    if (world_.rank() == 0) {
-      text = shard::read_text_file("--costs", options_.costs, shard::kMaxCostBytes);
-    }
+// What rank 0 reads of the files that the options name.
+PlanFiles Runner::share_plan_files() {
+  PlanFiles files;
+  comm::together(world_, "read options", [&] {
+    if (world_.rank() == 0) files = read_plan_files(options_.plan);
   });
-  return comm::broadcast_text(world_, text, 0);
+  for (const std::string& path : shard::strategy_files(options_.plan.strategies)) {
+    files.strategies[path] = comm::broadcast_text(world_, files.strategies[path], 0);
+  }
+  files.costs = comm::broadcast_text(world_, files.costs, 0);
+  return files;
 }
 
 void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
-  const std::map<std::string, std::string> texts = share_strategy_files();
+  const PlanFiles files = share_plan_files();
   std::vector<std::string> notes;
-  const std::string costs = share_costs();
   comm::together(world_, "plan", [&] {
     symbols_ = symbols;
-    shard::PlanOptions plan_options;
-    if (!costs.empty()) plan_options.costs = shard::parse_costs("--costs " + options_.costs, costs);
-    if (!options_.memory.empty()) {
-      plan_options.memory = {shard::parse_bytes("--memory", options_.memory),
-                             runtime::largest_need};
-    }
-    plan_options.mesh = shard::parse_mesh(options_.mesh);
-    plan_options.mesh.rank_weights = shard::parse_rank_weights(options_.rank_weights);
-    choose_micro_batches(plan_options.mesh);
+    choose_micro_batches(mesh_options(options_.plan));
     if (rows > 0) check_streams(rows, "--batch-size");
     bound_ = bound(runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols));
-    plan_options.batch_inputs = shard::batch_inputs(graph_, *bound_);
-    shard::GivenStrategies given = shard::given_strategies(options_.strategies, texts);
-    notes = shard::check_layouts(given, *bound_);
-    plan_options.strategies = std::move(given.entries);
-    plan_options.uneven = options_.uneven;
-    plan_options.fastest = options_.plan == "fastest";
-    plan_options.batch = options_.plan == "batch";
-    plan_ = shard::make_plan(*bound_, world_.size(), plan_options);
-    plan_options_ = std::move(plan_options);
+    plan_options_ = launch::plan_options(options_.plan, files, graph_, *bound_, notes);
+    plan_ = shard::make_plan(*bound_, world_.size(), plan_options_);
   });
   for (const std::string& note : notes) story_.line("note: " + note);
   const std::string extra =
       fmt::format("kernels {} fast {} head {} repeat {} micro {} costs {}", options_.kernels,
                   options_.fast, options_.print_head, options_.repeat, micro_batches_,
-                  costs.empty() ? "built in" : sha256_hex(costs.data(), costs.size()));
+                  sha256_hex(files.costs.data(), files.costs.size()));
   hashes_agree(world_, "the plan (options, model or version)",
                runtime::fingerprint(*bound_, *plan_, extra));
 }
@@ -135,17 +120,6 @@ void Runner::choose_micro_batches(const shard::MeshOptions& mesh) {
 runtime::Pipeline::Options Runner::pipeline_options() const {
   return {shard::batch_symbol(graph_), micro_batches_,
           [this](const shard::Symbols& symbols) { return bound(symbols); }};
-}
-
-std::map<std::string, std::string> Runner::share_strategy_files() {
-  std::map<std::string, std::string> texts;
-  comm::together(world_, "plan", [&] {
-    if (world_.rank() == 0) texts = shard::read_strategy_files(options_.strategies);
-  });
-  for (const std::string& path : shard::strategy_files(options_.strategies)) {
-    texts[path] = comm::broadcast_text(world_, texts[path], 0);
-  }
-  return texts;
 }
 
 void Runner::check_streams(std::int64_t rows, const std::string& option) const {

@@ -67,9 +67,7 @@ class Runner {
 
  private:
   shard::BoundGraph bound(const shard::Symbols& symbols) const;
-  // The files that --strategy names, as rank 0 reads them.
-  std::map<std::string, std::string> share_strategy_files();
-  std::string share_costs();
+  PlanFiles share_plan_files();
   void choose_micro_batches(const shard::MeshOptions& mesh);
   runtime::Pipeline::Options pipeline_options() const;
   void check_streams(std::int64_t rows, const std::string& option) const;

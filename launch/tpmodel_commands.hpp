@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "launch/plan_request.hpp"
 #include "runtime/model.hpp"
-#include "shard/plan/planner.hpp"
 
 namespace tpinfer::launch {
 
@@ -23,26 +23,27 @@ std::unique_ptr<runtime::Model> open_for_planning(const std::string& path);
 shard::BoundGraph bind_all(const runtime::Model& model, const shard::Graph& graph,
                            const shard::Symbols& given, std::int64_t value);
 
-struct PlanRequest {
-  std::string model, graph, strategies, mesh, rank_weights, plan = "cut";
+struct PlanArguments {
+  std::string model, graph;
   std::string write_strategy;  // a file; "" = none
-  std::string costs, memory;   // --costs FILE, --memory 8GiB; "" = none
   int ranks = 1;
-  bool uneven = false, json = false;
+  bool json = false;
   std::vector<std::string> symbols;  // "batch=64"
+  PlanRequest cut;
 };
 
-// What the request says of the symbols, and of the plan of a graph. Throw Fault::usage.
-shard::Symbols symbols_of(const PlanRequest& request);
-shard::PlanOptions options_of(const PlanRequest& request, const shard::Graph& graph,
+// What the arguments say of the symbols, and of the plan of a graph; notes go to stderr. Throw
+// Fault::usage.
+shard::Symbols symbols_of(const PlanArguments& arguments);
+shard::PlanOptions options_of(const PlanArguments& arguments, const shard::Graph& graph,
                               const shard::BoundGraph& bound);
 
 int import_command(const std::string& source, const std::string& config, const std::string& output);
 int inspect_command(const std::string& path, bool json);
-int plan_command(const PlanRequest& request);
+int plan_command(const PlanArguments& arguments);
 int verify_command(const std::string& path);
-// `folder` becomes a sharded checkpoint for request.ranks ranks; the model may be one already.
-int shard_command(const PlanRequest& request, const std::string& folder);
+// `folder` becomes a sharded checkpoint for arguments.ranks ranks; the model may be one already.
+int shard_command(const PlanArguments& arguments, const std::string& folder);
 // `output` becomes a one-file model.
 int merge_command(const std::string& path, const std::string& output);
 // 0 when nothing differs, else 1.

@@ -19,24 +19,24 @@ using namespace tpinfer::launch;
 struct Arguments {
   std::string source, config, output, model, other;
   bool json = false;
-  PlanRequest plan;
+  PlanArguments plan;
 };
 
 // How a model is to be cut: the options that plan, shard and reshard have in common.
-void declare_cut(CLI::App& command, PlanRequest& plan) {
+void declare_cut(CLI::App& command, PlanArguments& plan) {
   command.add_option("-n,--ranks", plan.ranks, "number of ranks")
       ->required()
       ->check(CLI::Range(1, 65536));
   command.add_option("--graph", plan.graph, "name or index");
   command.add_option("--set", plan.symbols, "value of a symbol, batch=64 [1]")->take_all();
-  command.add_option("--strategy", plan.strategies, "as tpinfer --strategy");
-  command.add_option("--mesh", plan.mesh, "as tpinfer --mesh");
-  command.add_option("--rank-weights", plan.rank_weights, "as tpinfer --rank-weights");
-  command.add_flag("--uneven", plan.uneven, "as tpinfer --uneven");
-  command.add_option("--plan", plan.plan, "cut, fastest or batch [cut]")
+  command.add_option("--strategy", plan.cut.strategies, "as tpinfer --strategy");
+  command.add_option("--mesh", plan.cut.mesh, "as tpinfer --mesh");
+  command.add_option("--rank-weights", plan.cut.rank_weights, "as tpinfer --rank-weights");
+  command.add_flag("--uneven", plan.cut.uneven, "as tpinfer --uneven");
+  command.add_option("--plan", plan.cut.plan, "cut, fastest or batch [cut]")
       ->check(CLI::IsMember({"cut", "fastest", "batch"}));
-  command.add_option("--costs", plan.costs, "as tpinfer --costs");
-  command.add_option("--memory", plan.memory, "as tpinfer --memory");
+  command.add_option("--costs", plan.cut.costs, "as tpinfer --costs");
+  command.add_option("--memory", plan.cut.memory, "as tpinfer --memory");
 }
 
 void declare_copies(CLI::App& app, Arguments& a, int& status) {

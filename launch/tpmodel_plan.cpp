@@ -105,9 +105,9 @@ void write_strategies(const std::string& path, const shard::BoundGraph& graph,
 
 }  // namespace
 
-shard::Symbols symbols_of(const PlanRequest& request) {
+shard::Symbols symbols_of(const PlanArguments& arguments) {
   shard::Symbols symbols;
-  for (const std::string& setting : request.symbols) {
+  for (const std::string& setting : arguments.symbols) {
     const std::size_t equals = setting.find('=');
     std::int64_t value = 0;
     const char* end = setting.data() + setting.size();
@@ -120,45 +120,30 @@ shard::Symbols symbols_of(const PlanRequest& request) {
   return symbols;
 }
 
-shard::PlanOptions options_of(const PlanRequest& request, const shard::Graph& graph,
+shard::PlanOptions options_of(const PlanArguments& arguments, const shard::Graph& graph,
                               const shard::BoundGraph& bound) {
-  shard::PlanOptions options;
-  shard::GivenStrategies given =
-      shard::given_strategies(request.strategies, shard::read_strategy_files(request.strategies));
-  for (const std::string& note : shard::check_layouts(given, bound)) tell(note);
-  options.strategies = std::move(given.entries);
-  options.uneven = request.uneven;
-  options.fastest = request.plan == "fastest";
-  options.batch = request.plan == "batch";
-  options.mesh = shard::parse_mesh(request.mesh);
-  options.mesh.rank_weights = shard::parse_rank_weights(request.rank_weights);
-  options.batch_inputs = shard::batch_inputs(graph, bound);
-  if (!request.costs.empty()) {
-    options.costs =
-        shard::parse_costs("--costs " + request.costs,
-                           shard::read_text_file("--costs", request.costs, shard::kMaxCostBytes));
-  }
-  if (!request.memory.empty()) {
-    options.memory = {shard::parse_bytes("--memory", request.memory), runtime::largest_need};
-  }
+  std::vector<std::string> notes;
+  shard::PlanOptions options =
+      plan_options(arguments.cut, read_plan_files(arguments.cut), graph, bound, notes);
+  for (const std::string& note : notes) tell(note);
   return options;
 }
 
-int plan_command(const PlanRequest& request) {
-  const auto model = open_for_planning(request.model);
-  const shard::Graph graph = model->graph(request.graph);
-  const shard::BoundGraph bound = bind_all(*model, graph, symbols_of(request), 1);
-  const shard::PlanOptions options = options_of(request, graph, bound);
-  const shard::Plan plan = shard::make_plan(bound, request.ranks, options);
-  if (!request.write_strategy.empty()) {
-    write_strategies(request.write_strategy, bound, plan, options);
+int plan_command(const PlanArguments& arguments) {
+  const auto model = open_for_planning(arguments.model);
+  const shard::Graph graph = model->graph(arguments.graph);
+  const shard::BoundGraph bound = bind_all(*model, graph, symbols_of(arguments), 1);
+  const shard::PlanOptions options = options_of(arguments, graph, bound);
+  const shard::Plan plan = shard::make_plan(bound, arguments.ranks, options);
+  if (!arguments.write_strategy.empty()) {
+    write_strategies(arguments.write_strategy, bound, plan, options);
   }
-  if (request.json) {
+  if (arguments.json) {
     print_json(bound, plan, options);
     return 0;
   }
-  fmt::print("graph {} on {} rank{}: {}\n", graph.name, request.ranks,
-             request.ranks == 1 ? "" : "s", shard::summarize_collectives(plan));
+  fmt::print("graph {} on {} rank{}: {}\n", graph.name, arguments.ranks,
+             arguments.ranks == 1 ? "" : "s", shard::summarize_collectives(plan));
   const shard::RankNeed need = runtime::largest_need(bound, plan);
   fmt::print("{}\n", shard::summarize_prediction(bound, plan, options, 1, need.all()));
   fmt::print("steps\n{}", shard::describe_plan(bound, plan));

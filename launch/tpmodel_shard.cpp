@@ -42,25 +42,26 @@ std::string stem_of(const shard::ModelTable& table) {
   return usable ? name : "model";
 }
 
-shard::CheckpointCuts cuts_for(const runtime::Model& model, const PlanRequest& request) {
+shard::CheckpointCuts cuts_for(const runtime::Model& model, const PlanArguments& arguments) {
   std::map<std::string, Shape> shapes;
   for (const shard::TensorInfo& weight : model.table().weights) shapes[weight.name] = weight.shape;
   std::vector<shard::PlannedGraph> planned;
   for (const shard::GraphInfo& info : model.table().graphs) {
-    if (!request.graph.empty() && info.name != model.graph(request.graph).name) continue;
+    if (!arguments.graph.empty() && info.name != model.graph(arguments.graph).name) continue;
     const shard::Graph lowered = model.graph(info.name);
-    shard::BoundGraph graph = bind_all(model, lowered, symbols_of(request), 1);
-    shard::Plan plan = shard::make_plan(graph, request.ranks, options_of(request, lowered, graph));
+    shard::BoundGraph graph = bind_all(model, lowered, symbols_of(arguments), 1);
+    shard::Plan plan =
+        shard::make_plan(graph, arguments.ranks, options_of(arguments, lowered, graph));
     planned.push_back({std::move(graph), std::move(plan)});
   }
-  return shard::cuts_of(shapes, planned, request.ranks);
+  return shard::cuts_of(shapes, planned, arguments.ranks);
 }
 
 }  // namespace
 
-int shard_command(const PlanRequest& request, const std::string& folder) {
-  const auto model = open_checked(request.model);
-  const shard::CheckpointCuts cuts = cuts_for(*model, request);
+int shard_command(const PlanArguments& arguments, const std::string& folder) {
+  const auto model = open_checked(arguments.model);
+  const shard::CheckpointCuts cuts = cuts_for(*model, arguments);
   watch_signals();
   const std::string stem = stem_of(model->table());
   shard::write_checkpoint(model->file(), folder, stem, cuts, stop_if_asked);

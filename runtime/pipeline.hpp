@@ -72,8 +72,8 @@ class Pipeline {
   shard::Symbols symbols_;
   std::map<shard::Symbols, std::size_t> bindings_;  // extents -> the engine's binding
   std::vector<Part> parts_;                         // the micro-batches
-  std::vector<Whole> inputs_, outputs_;           // empty: the engine's own are the whole batch
-  std::unique_ptr<comm::Communicator> stages_;    // the same place in every stage; null without
+  std::vector<Whole> inputs_, outputs_;             // empty: the engine's own are the whole batch
+  std::unique_ptr<comm::Communicator> stages_;      // the same place in every stage; null without
   double delivery_seconds_ = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include "kernels/base/error.hpp"
 #include "shard/plan/batch.hpp"
+#include "shard/plan/cost.hpp"
 #include "shard/plan/planner.hpp"
 #include "shard/plan/stages.hpp"
 
@@ -70,6 +71,21 @@ bool leaves_matter(const std::vector<Cut>& cuts, const Rule& rule, const Mesh& m
 }
 
 // Weights of matrix products are what tensor parallelism shares out: every one over all free axes.
+// The bytes of weights that the rank with the most would hold.
+std::int64_t largest_share(const BoundGraph& graph, const BoundNode& bound,
+                           const std::vector<Cut>& cuts, const Mesh& mesh) {
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
+    if (bound.node.inputs[i].empty()) continue;
+    const Tensor& tensor = graph.tensor(bound.node.inputs[i]);
+    if (!tensor.weight) continue;
+    const Layout layout = layout_of(bound.rule, bound.rule.inputs[i], false, cuts, mesh);
+    bytes +=
+        largest_part(tensor.shape, layout, mesh) * static_cast<std::int64_t>(size_of(tensor.dtype));
+  }
+  return bytes;
+}
+
 bool cuts_every_weight(const BoundGraph& graph, const BoundNode& bound,
                        const std::vector<Cut>& cuts, const Mesh& mesh) {
   for (std::size_t i = 0; i < bound.node.inputs.size(); ++i) {
@@ -164,7 +180,11 @@ std::vector<Decision> demanded_decisions(const BoundGraph& graph, const BoundNod
 
 std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& bound,
                                     const Mesh& mesh, bool fastest, const Fixed& fixed) {
+  // Where a dimension has far fewer units than ranks (8 heads or 16 leaves on 64 ranks), cutting it
+  // leaves most ranks without a part: only what comes near the smallest share counts as cut.
+  constexpr std::int64_t kNear = 2;
   std::vector<Decision> all, cut_weights;
+  std::vector<std::int64_t> shares_of_weights;
   for (const std::vector<int>& choice : assignments(bound.rule, mesh, fixed)) {
     std::vector<std::vector<Cut>> variants{cuts_of(choice, bound.rule, false)};
     if (leaves_matter(variants[0], bound.rule, mesh)) {
@@ -174,12 +194,21 @@ std::vector<Decision> candidates_of(const BoundGraph& graph, const BoundNode& bo
       const bool shares =
           has_contraction(bound.rule) && cuts_every_weight(graph, bound, cuts, mesh);
       for (Decision& decision : resolutions_of(graph, bound, cuts, mesh, fixed.stage)) {
-        if (shares) cut_weights.push_back(decision);
+        if (shares) {
+          cut_weights.push_back(decision);
+          shares_of_weights.push_back(largest_share(graph, bound, cuts, mesh));
+        }
         all.push_back(std::move(decision));
       }
     }
   }
-  return fastest || cut_weights.empty() ? all : cut_weights;
+  if (fastest || cut_weights.empty()) return all;
+  const std::int64_t least = *std::min_element(shares_of_weights.begin(), shares_of_weights.end());
+  std::vector<Decision> balanced;
+  for (std::size_t d = 0; d < cut_weights.size(); ++d) {
+    if (shares_of_weights[d] <= kNear * least) balanced.push_back(std::move(cut_weights[d]));
+  }
+  return balanced;
 }
 
 }  // namespace tpinfer::shard

@@ -28,7 +28,7 @@ def check_peak(folder, model, what):
 
 @check
 def a_large_model(folder):
-    size = 8192 if os.environ.get("TPINFER_LONG") else 2048
+    size = 8192 if os.environ.get("TPINFER_LONG_TESTS") else 2048
     sparse_model(folder / "m.h5", size)
     expect((folder / "m.h5").stat().st_size >= size << 20, "size of the model")
     check_peak(folder, folder / "m.h5", f"{size} MiB in one file")

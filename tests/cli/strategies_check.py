@@ -123,7 +123,9 @@ def what_tpmodel_writes_gives_the_same_plan(folder):
         first = tpmodel(folder / "m.h5", *given, "--write-strategy", folder / "plan.json")
         equal((first.status, first.stderr), (0, ""), f"{more}")
         second = tpmodel(folder / "m.h5", "--ranks", NP, "--strategy", folder / "plan.json")
-        equal(second.stdout, first.stdout, f"the plan read back with {more}")
+        # All but the reasons: what was the planner's choice is the file's now.
+        equal(second.stdout.split("\nwhy: ")[0], first.stdout.split("\nwhy: ")[0],
+              f"the plan read back with {more}")
         result = run([*arguments, "--strategy", folder / "plan.json", "--explain"])
         equal(hashes(result), want, f"hashes with {more}")
         equal(plan_of(result.stderr), plan_of(run([*arguments, *more, "--explain"]).stderr),

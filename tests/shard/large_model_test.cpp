@@ -83,8 +83,9 @@ TEST(LargeModel, IsPlannedInSeconds) {
     const Plan plan = make_plan(graph, 64, options);
     EXPECT_LT(seconds_since(start), 20);  // two of them are usual
     EXPECT_TRUE(plan.proven);
-    // A 64th each, but for uneven parts; a grid of two axes may hold more.
-    if (!fastest) EXPECT_LE(weight_bytes(plan, 63), total_weight_bytes(plan) / 60);
+    // One axis of 64 ranks can divide the projections of 8 heads into 16 leaves only; a grid of two
+    // axes, which `fastest` may choose, divides them evenly.
+    EXPECT_LE(weight_bytes(plan, 63), total_weight_bytes(plan) / (fastest ? 60 : 48));
   }
 }
 
