@@ -166,9 +166,11 @@ def pipeline_stages(folder):
 def a_master_over_plain_files(folder):
     for i in range(4):  # files that say nothing of themselves: the master's word counts
         write_model(folder / f"part{i}.h5", MATMUL_NEG, {"stored": RAMP[:, 4 * i:4 * i + 4]})
+    write_model(folder / "part3.h5", MATMUL_NEG, {"stored": RAMP[:, 6:]})  # more than is mapped
     layout = h5py.VirtualLayout((96, 16), "f4")
-    for i in range(4):
+    for i in range(3):
         layout[:, 4 * i:4 * i + 4] = h5py.VirtualSource(f"part{i}.h5", "weights/stored", (96, 4))
+    layout[:, 12:] = h5py.VirtualSource("part3.h5", "weights/stored", (96, 10))[:, 6:]
     with h5py.File(folder / "all.h5", "w", libver="latest") as master:
         master.attrs.update({"format": "tpinfer", "format_version": 1})
         master["graphs/main"] = json.dumps(MATMUL_NEG)
