@@ -141,13 +141,13 @@ TEST_F(CheckpointTest, AnyBoxesAndAnyMissingFiles) {
   EXPECT_GT(whole, 50);
 }
 
-// Rank 0 holds one half alone, ranks 1 and 2 the other: whoever needs both opens two files, and of
-// the copies the one that is opened anyway.
+// Rank 3 alone holds the upper half, so that whoever needs it takes the scale from rank 3, too, and
+// not from rank 1, whose copy comes first.
 TEST_F(CheckpointTest, FewFilesAreOpened) {
   CheckpointCuts cuts;
   cuts.ranks = 4;
   const Box upper{{0, 0, 0}, {3, 6, 5}}, lower{{3, 0, 0}, {4, 6, 5}};
-  cuts.weights["w"].boxes = {{lower}, {upper}, {upper, lower}, {upper}};
+  cuts.weights["w"].boxes = {{lower}, {lower}, {lower}, {upper}};
   cuts.weights["scale"].boxes = {{}, {{{}, {}}}, {}, {{{}, {}}}};
   write("set", cuts);
   const auto opened = [&](const std::vector<BoxRequest>& reads) {
