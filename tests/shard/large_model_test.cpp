@@ -7,6 +7,7 @@
 
 #include "shard/plan/cost.hpp"
 #include "shard/plan/planner.hpp"
+#include "shard/plan/predict.hpp"
 #include "tests/shard/small_rules.hpp"
 
 namespace tpinfer::shard {
@@ -107,6 +108,26 @@ TEST(LargeModel, KeepsAMemoryLimit) {
     EXPECT_GT(cost, before);
     before = cost;
   }
+}
+
+// Three axes of four: too many ways to keep three tensors.
+TEST(LargeModel, SaysWhenItIsNotProven) {
+  const BoundGraph graph = transformer(60, 16);
+  PlanOptions options;
+  options.fastest = true;
+  options.mesh.tp = {4, 4, 4};
+  const auto start = std::chrono::steady_clock::now();
+  const Plan plan = make_plan(graph, 64, options);
+  EXPECT_LT(seconds_since(start), 60);
+  EXPECT_FALSE(plan.proven);
+  EXPECT_NE(
+      summarize_prediction(graph, plan, options, 1, 0).find("; not proven to be the cheapest"),
+      std::string::npos);
+  options.mesh.tp = {64};
+  const Plan one = make_plan(graph, 64, options);
+  EXPECT_TRUE(one.proven);
+  EXPECT_LE(plan_cost(graph, plan, {}),
+            plan_cost(graph, one, {}));  // its plans are among the others
 }
 
 TEST(LargeModel, SaysWhereItWouldFit) {
