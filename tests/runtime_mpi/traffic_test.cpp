@@ -66,7 +66,7 @@ void expect_predicted(const shard::BoundGraph& graph, const shard::Plan& plan,
 
 TEST(Traffic, IsPredictedExactly) {
   const int ranks = world().size();
-  for (const auto& graph : {mlp(4, 33, 50), mlp(100, 64, 700), mlp(1, 5, 3)}) {
+  for (const auto& graph : {mlp(4, 33, 50), mlp(300, 64, 700), mlp(1, 5, 3)}) {
     for (bool fastest : {false, true}) {
       shard::PlanOptions options;
       options.fastest = fastest;

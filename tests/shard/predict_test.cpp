@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shard/plan/cost.hpp"
+#include "shard/plan/plan_text.hpp"
 #include "shard/plan/reasons.hpp"
 #include "tests/shard/small_rules.hpp"
 
@@ -54,7 +55,12 @@ TEST(Predict, TrafficOfSums) {
   }
   // A large one travels in slices: 8 roots, to each other rank its eighth, then the own eighth.
   const BoundGraph large = test::two_layers(64, 512, 512, 512);
-  const std::vector<Traffic> sliced = traffic_of(large, make_plan(large, 8, {}));
+  std::vector<Decision> decisions = make_plan(large, 8, {}).decisions;
+  decisions[3] = {{{1, {0}, true}}, {}, {}, 0};  // k cut, the sum whole
+  decisions[4] = {};                             // the bias added by all
+  const Plan whole = lay_out(large, {{{"tp", 8}}}, decisions);
+  EXPECT_NE(summarize_collectives(whole).find("all-reduce"), std::string::npos);
+  const std::vector<Traffic> sliced = traffic_of(large, whole);
   EXPECT_EQ(sliced[0].calls, 2);
   EXPECT_EQ(sliced[0].bytes_sent, 64 * 512 * 4 / 8 * 7 * 2);
 }
