@@ -13,6 +13,7 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/heartbeat.hpp"
 #include "kernels/base/parallel.hpp"
+#include "kernels/base/text.hpp"
 #include "kernels/math/matmul.hpp"
 #include "launch/threads.hpp"
 #include "shard/arrays/output_file.hpp"
@@ -164,12 +165,13 @@ void calibrate(const Options& options, comm::Session& session, Story& story) {
     file->append(text.data(), text.size());
     file->commit();
   });
-  story.line(
-      fmt::format("{} ranks on {} nodes, {}, kernels {}: memory {:.3g} bytes/s, products "
-                  "{:.3g} to {:.3g} flops/s per rank; written to {}",
-                  world.size(), session.node_count(), threads.text, options.kernels,
-                  costs.memory_bytes_per_second, costs.products.front().flops_per_second,
-                  costs.products.back().flops_per_second, options.calibrate));
+  story.line(fmt::format(
+      "{} on {}, {}, kernels {}: memory {:.3g} bytes/s, products "
+      "{:.3g} to {:.3g} flops/s per rank; written to {}",
+      counted(static_cast<std::size_t>(world.size()), "rank"),
+      counted(static_cast<std::size_t>(session.node_count()), "node"), threads.text,
+      options.kernels, costs.memory_bytes_per_second, costs.products.front().flops_per_second,
+      costs.products.back().flops_per_second, options.calibrate));
   if (world.size() == 1) {
     story.line("note: one rank has no collectives: the table has the built-in ones");
   }

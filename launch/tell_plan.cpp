@@ -2,19 +2,13 @@
 
 #include <algorithm>
 
+#include "kernels/base/text.hpp"
 #include "launch/run.hpp"
 #include "shard/plan/plan_text.hpp"
 #include "shard/plan/predict.hpp"
 #include "shard/plan/reasons.hpp"
 
 namespace tpinfer::launch {
-namespace {
-
-std::string counted(std::size_t count, const char* noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
-}  // namespace
 
 void tell_plan(const Context& context, const Runner& runner) {
   const Options& o = context.options;

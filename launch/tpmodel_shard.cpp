@@ -65,8 +65,10 @@ int shard_command(const PlanArguments& arguments, const std::string& folder) {
   watch_signals();
   const std::string stem = stem_of(model->table());
   shard::write_checkpoint(model->file(), folder, stem, cuts, stop_if_asked);
-  fmt::print("{}: {} weights for {} rank{}, master {}.h5, {} read\n", folder, cuts.weights.size(),
-             cuts.ranks, cuts.ranks == 1 ? "" : "s", stem, bytes_text(model->file().bytes_read()));
+  fmt::print("{}: {} for {}, master {}.h5, {} read\n", folder,
+             counted(cuts.weights.size(), "weight"),
+             counted(static_cast<std::size_t>(cuts.ranks), "rank"), stem,
+             bytes_text(model->file().bytes_read()));
   return 0;
 }
 
@@ -74,7 +76,7 @@ int merge_command(const std::string& path, const std::string& output) {
   const auto model = open_checked(path);
   watch_signals();
   shard::write_one_file(model->file(), output, stop_if_asked);
-  fmt::print("{}: {} weights, {} read\n", output, model->table().weights.size(),
+  fmt::print("{}: {}, {} read\n", output, counted(model->table().weights.size(), "weight"),
              bytes_text(model->file().bytes_read()));
   return 0;
 }

@@ -3,17 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "kernels/base/text.hpp"
 #include "launch/tpmodel_commands.hpp"
 #include "shard/file/prove_weights.hpp"
 
 namespace tpinfer::launch {
-namespace {
-
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
-}
-
-}  // namespace
 
 int verify_command(const std::string& path) {
   const auto model = open_checked(path);
@@ -23,15 +17,15 @@ int verify_command(const std::string& path) {
   }
   const shard::Proof proof = shard::prove_weights(model->file());
   std::string text =
-      fmt::format("verify: OK {}, {} weights, {}", counted(table.graphs.size(), "graph", "graphs"),
-                  table.weights.size(),
+      fmt::format("verify: OK {}, {}, {}", counted(table.graphs.size(), "graph"),
+                  counted(table.weights.size(), "weight"),
                   table.manifest.empty()
                       ? "no manifest"
                       : fmt::format("{} of {} hashes proven", proof.hashes, table.manifest.size()));
   if (table.files.size() > 1 || table.ranks > 0) {
-    text += fmt::format(
-        "; {} in {}, {} of {} hashes proven", counted(proof.slices, "slice", "slices"),
-        counted(model->file().files_opened(), "file", "files"), proof.slice_hashes, proof.slices);
+    text += fmt::format("; {} in {}, {} of {} hashes proven", counted(proof.slices, "slice"),
+                        counted(model->file().files_opened(), "file"), proof.slice_hashes,
+                        proof.slices);
   }
   fmt::print("{}\n", text);
   for (const std::string& name : model->unused_weights()) {

@@ -10,7 +10,8 @@ namespace tpinfer {
 namespace {
 
 // NumPy's rule for scalars: numpy/core/src/multiarray/scalartypes.c.src, float_type_str_either:
-// positional when 1e-4 <= |x| < 1e16 or x == 0, compared wider than T: float32's 1e-4 is below 1e-4.
+// positional when 1e-4 <= |x| < 1e16 or x == 0, compared wider than T: float32's 1e-4 is below
+// 1e-4.
 template <typename T>
 std::string floating_text(T value) {
   if (std::isnan(value)) return "nan";
@@ -73,6 +74,10 @@ std::string element_text(const View& view, std::int64_t index) {
       break;  // exist in files only
   }
   return "?";
+}
+
+std::string counted(std::size_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 std::string bytes_text(std::size_t bytes) {

@@ -15,6 +15,9 @@ std::string number_text(float value);
 // Element `index` of `view` as NumPy prints it; booleans are "True" and "False".
 std::string element_text(const View& view, std::int64_t index);
 
+// "1 rank", "2 ranks".
+std::string counted(std::size_t count, const char* noun);
+
 // "512 B", "1.2 KiB", "3.4 MiB".
 std::string bytes_text(std::size_t bytes);
 
