@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "kernels/base/error.hpp"
@@ -154,14 +155,21 @@ void check(const Options& o) {
   if (o.check && (!o.inputs.empty() || !o.labels.empty() || !o.output.empty())) {
     fail(Fault::usage, "--check brings its own inputs; leave out --input, --labels and --output");
   }
-  for (const std::string& input : o.inputs) {
-    const std::string source = input.substr(input.find('=') + 1);
-    if (!o.output.empty() && (source == o.output || input == o.output)) {
-      fail(Fault::usage, fmt::format("--output {} is also an input", o.output));
-    }
+}
+
+// The parser opens the file by itself, and would wait for the writer of a named pipe.
+void refuse_odd_config(int argc, const char* const* argv) {
+  const char* set = std::getenv("TPINFER_CONFIG");
+  std::string path = set ? set : "";
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--config" && i + 1 < argc) path = argv[i + 1];
+    if (argument.starts_with("--config=")) path = argument.substr(9);
   }
-  if (o.output == o.model && !o.output.empty()) {
-    fail(Fault::usage, fmt::format("--output {} is the model", o.output));
+  std::error_code error;
+  if (!path.empty() && std::filesystem::exists(path, error) &&
+      !std::filesystem::is_regular_file(path, error)) {
+    fail(Fault::no_input, fmt::format("--config {}: it is no regular file", path));
   }
 }
 
@@ -189,6 +197,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       "Environment: TPINFER_MODEL for --model, and so on. Exit codes: 0 done, 1 check failed, "
       "64 usage,\n65 bad model or input, 66 no such file, 70 bug, 71 memory, 73/74 output, 75 "
       "hung or stopped,\n76 ranks disagree, 78 wrong launcher. More: docs/command-line.md");
+  refuse_odd_config(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

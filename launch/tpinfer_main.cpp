@@ -21,6 +21,7 @@
 #include "launch/drain.hpp"
 #include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
+#include "launch/overwrite.hpp"
 #include "launch/run.hpp"
 #include "shard/arrays/output_file.hpp"
 
@@ -47,11 +48,16 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   launch::watch_signals();
   launch::Story story(world.rank() == 0 && !options.quiet);
   if (!options.calibrate.empty()) {
+    comm::together(world, "check files", [&] {
+      launch::refuse_overwriting("--calibrate", options.calibrate, {{"the model", options.model}});
+    });
     launch::calibrate(options, session, story);
     story.finish();
     return 0;
   }
   const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
+  comm::together(world, "check files",
+                 [&] { launch::refuse_overwriting(options, model->table(), world.size()); });
   const launch::ThreadPlan threads = launch::plan_threads(session, options.threads);
   set_thread_count(threads.threads);
   for (const std::string& name : model->unused_weights()) {

@@ -6,6 +6,7 @@
 
 #include "kernels/base/error.hpp"
 #include "kernels/base/text.hpp"
+#include "launch/overwrite.hpp"
 #include "launch/tpmodel_commands.hpp"
 #include "runtime/plan_bytes.hpp"
 #include "shard/arrays/output_file.hpp"
@@ -136,6 +137,7 @@ int plan_command(const PlanArguments& arguments) {
   const shard::PlanOptions options = options_of(arguments, graph, bound);
   const shard::Plan plan = shard::make_plan(bound, arguments.ranks, options);
   if (!arguments.write_strategy.empty()) {
+    refuse_overwriting("--write-strategy", arguments.write_strategy, files_of(model->table()));
     write_strategies(arguments.write_strategy, bound, plan, options);
   }
   if (arguments.json) {

@@ -88,8 +88,15 @@ void Assembler::add_file(const FileScan& scan) {
     table_.ranks = scan.ranks;
     table_.checkpoint = scan.checkpoint;
   }
-  // Of a file without a rank that a master names, only what the master makes of it counts.
-  if (set_.master && file > 0 && !scan.is_shard()) return;
+  // Of a file without a rank that a master names, only what the master makes of it counts: but then
+  // the master does not say that its files are parts of a checkpoint.
+  if (set_.master && file > 0 && !scan.is_shard()) {
+    if (table_.checkpoint.empty()) return;
+    fail(Fault::data,
+         fmt::format("{} says no rank and checkpoint, but the master {} is of checkpoint {}: the "
+                     "file does not belong there",
+                     where, printable(set_.master->file.path), printable(table_.checkpoint)));
+  }
   for (const VirtualTensor& item : scan.virtuals) tensor(item.name, item.stored, item.shape, where);
   for (const Slice& slice : scan.slices) {
     const auto hash = scan.manifest.find(slice.data.name);

@@ -19,6 +19,9 @@ std::string text_of(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) {
     fail(Fault::no_input, fmt::format("--strategy: {} is a folder", path));
   }
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) {
+    fail(Fault::no_input, fmt::format("--strategy: {} is no regular file", path));
+  }
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxJsonBytes + 1, '\0');
   if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));

@@ -21,6 +21,9 @@ std::string read_text_file(const std::string& what, const std::string& path, std
   if (std::filesystem::is_directory(status)) {
     fail(Fault::no_input, fmt::format("{} {}: it is a folder", what, path));
   }
+  if (!std::filesystem::is_regular_file(status)) {
+    fail(Fault::no_input, fmt::format("{} {}: it is no regular file", what, path));
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(Fault::no_input, fmt::format("{} {}: {}", what, path, std::strerror(errno)));
   std::string text(limit + 1, '\0');

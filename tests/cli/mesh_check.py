@@ -199,6 +199,35 @@ def stages_of_a_graph_that_mixes_rows(folder):
 
 
 @check
+def nothing_that_is_read_is_written_over(folder):
+    ranks = NP if NP % 2 == 0 else 2
+    few_images(folder, 4)
+    for part in range(ranks):
+        np.save(folder / f"p{part}.npy", np.load(folder / "x.npy"))
+    made = run(["shard", MODEL, "--ranks", "3", "-o", folder / "set"], np=0, program="tpmodel")
+    equal(made.status, 0, made.stderr)
+    before = {path: path.read_bytes() for path in [*folder.glob("*.npy"), *folder.glob("set/*")]}
+    parts = ["--model", MODEL, "--mesh", "dp=2", "-i", f"{folder}/p{{dp}}.npy", "-o"]
+    (folder / "link.npy").symlink_to(folder / "p1.npy")
+    for target in (folder / "p1.npy", f"{folder}/./p{{dp}}.npy", f"{folder}/p{{rank}}.npy",
+                   folder / "link.npy"):
+        refused(run([*parts, target], np=ranks), 64, "--output", "also an input")
+    whole = ["--model", folder / "set", "-i", folder / "x.npy"]
+    for target in ("fashion_mnist0.h5", "fashion_mnist.h5", "../set/fashion_mnist2.h5"):
+        refused(run([*whole, "-o", folder / "set" / target], np=ranks), 64, "--output",
+                "a file of the model")
+        refused(run([*whole, "--report", folder / "set" / target], np=ranks), 64, "--report",
+                "a file of the model")
+    refused(run([*whole, "-o", folder / "r.json", "--report", f"{folder}/./r.json"], np=ranks), 64,
+            "--report", "also an output")
+    merged = run(["merge", folder / "set", "-o", folder / "set/fashion_mnist1.h5"], np=0,
+                 program="tpmodel")
+    equal(merged.status, 64, f"status of merge; {merged.stderr}")
+    for path, content in before.items():
+        expect(path.read_bytes() == content, f"{path.name} is what it was")
+
+
+@check
 def refusals(folder):
     x = ["--model", MODEL, "-i", "ones"]
     refused(run([*x, "--mesh", "dp=0"]), 64, "--mesh dp=0", "dp=2,tp=4")

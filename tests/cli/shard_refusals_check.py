@@ -57,6 +57,21 @@ def what_does_not_belong_together(folder):
 
 
 @check
+def a_plain_model_in_the_place_of_a_shard_file(folder):
+    """It would fit the master's mapping here and there, and give wrong numbers."""
+    write_model(folder / "one.h5", MATMUL_NEG, {"w": RAMP})
+    made = run(["shard", folder / "one.h5", "--ranks", "3", "-o", folder / "set"], np=0,
+               program="tpmodel")
+    equal(made.status, 0, made.stderr)
+    for rank in range(3):
+        kept = (folder / f"set/one{rank}.h5").read_bytes()
+        (folder / f"set/one{rank}.h5").write_bytes((folder / "one.h5").read_bytes())
+        for model in ("set", "set/one.h5"):
+            refused(run(["--model", folder / model]), 65, f"one{rank}.h5", "checkpoint")
+        (folder / f"set/one{rank}.h5").write_bytes(kept)
+
+
+@check
 def slices_that_contradict_themselves(folder):
     def refuse(attributes, *parts, array=RAMP[:48]):
         write_shard(folder / "m0.h5", MATMUL_NEG, 0, 2, [("w", array, attributes)])
