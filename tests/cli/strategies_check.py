@@ -37,6 +37,11 @@ def plan_of(stderr):
     return [line for line in stderr.splitlines() if re.match("tpinfer: plan:   |.*plan: mesh", line)]
 
 
+def without_reasons(plan):
+    """What was the planner's choice is the file's when it is read back."""
+    return [line for line in plan.splitlines() if not line.startswith("why: ")]
+
+
 def tpmodel(*arguments):
     return run(["plan", *arguments], np=0, program="tpmodel")
 
@@ -123,8 +128,7 @@ def what_tpmodel_writes_gives_the_same_plan(folder):
         first = tpmodel(folder / "m.h5", *given, "--write-strategy", folder / "plan.json")
         equal((first.status, first.stderr), (0, ""), f"{more}")
         second = tpmodel(folder / "m.h5", "--ranks", NP, "--strategy", folder / "plan.json")
-        # All but the reasons: what was the planner's choice is the file's now.
-        equal(second.stdout.split("\nwhy: ")[0], first.stdout.split("\nwhy: ")[0],
+        equal(without_reasons(second.stdout), without_reasons(first.stdout),
               f"the plan read back with {more}")
         result = run([*arguments, "--strategy", folder / "plan.json", "--explain"])
         equal(hashes(result), want, f"hashes with {more}")
@@ -143,7 +147,7 @@ def uneven_plans_are_written_with_notes(folder):
     contains(first.stderr, "plan.json: it has uneven cuts; read it with --uneven", "stderr")
     refused(run([*arguments, "--strategy", folder / "plan.json"], np=5), 64, "--uneven")
     second = tpmodel(folder / "m.h5", "--ranks", 5, "--uneven", "--strategy", folder / "plan.json")
-    equal(second.stdout, first.stdout, "the plan read back")
+    equal(without_reasons(second.stdout), without_reasons(first.stdout), "the plan read back")
     bad = tpmodel(folder / "m.h5", "--ranks", 5, "--write-strategy", folder / "plan.txt")
     equal((bad.status, bad.stderr.count("\n")), (64, 1), f"a name without .json: {bad.stderr}")
     bad = tpmodel(folder / "m.h5", "--ranks", 5, "--write-strategy", folder / "no" / "plan.json")
