@@ -1,9 +1,11 @@
 #include "launch/overwrite.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <set>
+#include <vector>
 
 #include "kernels/base/error.hpp"
 #include "launch/file_names.hpp"
@@ -14,14 +16,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool same_file(const std::string& a, const std::string& b) {
+// What tells a file whatever it is called: device and inode, and its place for one that does not
+// exist yet.
+std::vector<std::string> identities_of(const std::string& path) {
+  std::vector<std::string> identities;
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) {
+    identities.push_back(fmt::format("{}:{}", status.st_dev, status.st_ino));
+  }
   std::error_code error;
-  if (a == b || fs::equivalent(a, b, error)) return true;
-  // Neither exists yet: by their names.
-  std::error_code first, second;
-  const fs::path left = fs::weakly_canonical(fs::absolute(a), first);
-  const fs::path right = fs::weakly_canonical(fs::absolute(b), second);
-  return !first && !second && left == right;
+  const fs::path place = fs::weakly_canonical(fs::absolute(path), error);
+  identities.push_back(error ? path : place.string());
+  return identities;
 }
 
 // The names that a name with {rank} and {dp} stands for.
@@ -50,44 +56,48 @@ std::vector<std::string> files_of_source(const std::string& source) {
 
 }  // namespace
 
-void refuse_overwriting(const std::string& option, const std::string& target,
-                        const std::vector<ReadFile>& files) {
-  for (const ReadFile& file : files) {
-    if (!file.path.empty() && same_file(target, file.path)) {
-      fail(Fault::usage, fmt::format("{} {} is {}{}; name another file", option, target, file.what,
-                                     target == file.path ? "" : " " + file.path));
-    }
+void KeptFiles::add(const std::string& what, const std::string& path) {
+  if (path.empty()) return;
+  for (const std::string& identity : identities_of(path)) names_.try_emplace(identity, what, path);
+}
+
+void KeptFiles::refuse(const std::string& option, const std::string& target) const {
+  for (const std::string& identity : identities_of(target)) {
+    const auto found = names_.find(identity);
+    if (found == names_.end()) continue;
+    const auto& [what, path] = found->second;
+    fail(Fault::usage, fmt::format("{} {} is {}{}; name another file", option, target, what,
+                                   target == path ? "" : " " + path));
   }
 }
 
-std::vector<ReadFile> files_of(const shard::ModelTable& table) {
-  std::vector<ReadFile> files;
-  const bool several = table.files.size() > 1;
+KeptFiles files_of(const shard::ModelTable& table) {
+  KeptFiles files;
   for (const shard::FileInfo& file : table.files) {
-    files.push_back({several ? "a file of the model" : "the model", file.path});
+    files.add(table.files.size() > 1 ? "a file of the model" : "the model", file.path);
   }
   return files;
 }
 
 void refuse_overwriting(const Options& options, const shard::ModelTable& table, int ranks) {
-  std::vector<ReadFile> read = files_of(table);
+  KeptFiles kept = files_of(table);
   for (const std::string& input : options.inputs) {
     for (const std::string& name : names_for(input, options.plan, ranks)) {
-      for (const std::string& file : files_of_source(name)) read.push_back({"also an input", file});
+      for (const std::string& file : files_of_source(name)) kept.add("also an input", file);
     }
   }
   for (const std::string& file : files_of_source(options.labels)) {
-    read.push_back({"also the labels", file});
+    kept.add("also the labels", file);
   }
   for (const std::string& file : shard::strategy_files(options.plan.strategies)) {
-    read.push_back({"also a strategy file", file});
+    kept.add("also a strategy file", file);
   }
-  read.push_back({"also the cost table", options.plan.costs});
+  kept.add("also the cost table", options.plan.costs);
   for (const std::string& target : names_for(options.output, options.plan, ranks)) {
-    refuse_overwriting("--output", target, read);
-    read.push_back({"also an output", target});
+    kept.refuse("--output", target);
+    kept.add("also an output", target);
   }
-  if (!options.report.empty()) refuse_overwriting("--report", options.report, read);
+  if (!options.report.empty()) kept.refuse("--report", options.report);
 }
 
 }  // namespace tpinfer::launch

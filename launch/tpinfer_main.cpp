@@ -49,15 +49,18 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   launch::Story story(world.rank() == 0 && !options.quiet);
   if (!options.calibrate.empty()) {
     comm::together(world, "check files", [&] {
-      launch::refuse_overwriting("--calibrate", options.calibrate, {{"the model", options.model}});
+      launch::KeptFiles kept;
+      kept.add("the model", options.model);
+      kept.refuse("--calibrate", options.calibrate);
     });
     launch::calibrate(options, session, story);
     story.finish();
     return 0;
   }
   const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
-  comm::together(world, "check files",
-                 [&] { launch::refuse_overwriting(options, model->table(), world.size()); });
+  comm::together(world, "check files", [&] {
+    if (world.rank() == 0) launch::refuse_overwriting(options, model->table(), world.size());
+  });
   const launch::ThreadPlan threads = launch::plan_threads(session, options.threads);
   set_thread_count(threads.threads);
   for (const std::string& name : model->unused_weights()) {

@@ -137,7 +137,7 @@ int plan_command(const PlanArguments& arguments) {
   const shard::PlanOptions options = options_of(arguments, graph, bound);
   const shard::Plan plan = shard::make_plan(bound, arguments.ranks, options);
   if (!arguments.write_strategy.empty()) {
-    refuse_overwriting("--write-strategy", arguments.write_strategy, files_of(model->table()));
+    files_of(model->table()).refuse("--write-strategy", arguments.write_strategy);
     write_strategies(arguments.write_strategy, bound, plan, options);
   }
   if (arguments.json) {

@@ -75,7 +75,7 @@ int shard_command(const PlanArguments& arguments, const std::string& folder) {
 
 int merge_command(const std::string& path, const std::string& output) {
   const auto model = open_checked(path);
-  refuse_overwriting("--output", output, files_of(model->table()));
+  files_of(model->table()).refuse("--output", output);
   watch_signals();
   shard::write_one_file(model->file(), output, stop_if_asked);
   fmt::print("{}: {}, {} read\n", output, counted(model->table().weights.size(), "weight"),
