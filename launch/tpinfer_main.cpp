@@ -37,6 +37,8 @@ int refuse(const Error& error) {
   if (comm::environment_rank() == 0) {
     comm::say(error.what());
   } else {
+    // srun --kill-on-bad-exit=1 sends SIGTERM, whose status would then win over ours.
+    signal(SIGTERM, SIG_IGN);
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
   return static_cast<int>(error.fault());
