@@ -22,6 +22,7 @@ struct Options {
   std::string print_rank = "0";  // "0", "all", a number
 
   bool check = false;
+  bool doctor = false;  // look at the launch and stop
   bool check_finite = false;
 
   PlanRequest plan;

@@ -18,6 +18,7 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
 #include "launch/calibrate.hpp"
+#include "launch/doctor/doctor.hpp"
 #include "launch/drain.hpp"
 #include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
@@ -49,6 +50,7 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   comm::Communicator& world = session.world();
   launch::watch_signals();
   launch::Story story(world.rank() == 0 && !options.quiet);
+  for (const std::string& line : launch::launch_warnings(world.size())) story.line(line);
   if (!options.calibrate.empty()) {
     comm::together(world, "check files", [&] {
       launch::KeptFiles kept;
@@ -113,6 +115,7 @@ int main(int argc, char** argv) {
       if (comm::environment_rank() == 0) launch::print(*command.text);
       return 0;
     }
+    if (command.options.doctor) return launch::run_doctor(command.options);
     return run_session(command.options);
   } catch (const Error& error) {
     return refuse(error);
