@@ -36,7 +36,7 @@ SlurmctldHost=n1(10.77.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.sock
+AuthInfo=socket={folder}/munge.sock,cred_expire=6
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
@@ -219,10 +219,14 @@ class Cluster:
             stdout=log, stderr=log, start_new_session=True)
 
     def start_slurmd(self, name):
+        """Starts the node's daemon, also again after kill_node."""
+        subprocess.run(["ip", "link", "set", f"port{name[1:]}", "up"], check=True)
         self._daemon(f"slurmd {name}", name, "slurmd", "-D", "-N", name)
 
     def kill_node(self, name):
-        """The node goes down at once: slurmd and everything that runs there are killed."""
+        """The node goes down at once, as without power: it is off the network before slurmd and
+        everything that runs there are killed."""
+        subprocess.run(["ip", "link", "set", f"port{name[1:]}", "down"], check=True)
         daemon = self.daemons.pop(f"slurmd {name}")
         daemon.kill()
         daemon.wait()

@@ -1,4 +1,6 @@
 """What the checks of Slurm share: a model, its files, its expected output, its slow runs."""
+import hashlib
+import os
 import pathlib
 import sys
 import time
@@ -19,6 +21,7 @@ HASH = sha256(filled(-48, ROWS, 16))
 SCRIPTS = SOURCE / "scripts/slurm"
 SRUN = ("srun", "--mpi=pmix", "--kill-on-bad-exit=1")
 TPINFER = str(BIN / "tpinfer")
+LONG = os.environ.get("TPINFER_LONG_TESTS") == "1"
 SLOW = {"TPINFER_FAULT": "step:1:*:slow(300)"}  # at least 300 ms for each row
 
 
@@ -70,3 +73,33 @@ def step_pids():
                 if entry.startswith("PMIX_RANK="):
                     result[int(entry.split("=")[1])] = pid
     return result
+
+
+def only_in_the_long_form():
+    if not LONG:
+        raise Skipped("TPINFER_LONG_TESTS=1 runs it")
+
+
+def file_hash(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def undisturbed(slurm, folder):
+    """The hash of the output file of a run that nothing stops, on one rank."""
+    files(folder)
+    result = slurm.run(*SRUN, "-n", 1, TPINFER, *arguments(folder, output="whole.npy"))
+    equal(hashes(result), {"y": HASH}, "the undisturbed run")
+    return file_hash(folder / "whole.npy")
+
+
+def went_on(folder, whole, what):
+    """The second start took over rows of the first, and nothing but the output is left."""
+    log = log_of(folder)
+    if not (folder / "y.npy").exists():
+        raise AssertionError(f"{what}: no output; the log:\n{log}")
+    print(f"{what}: y.npy {file_hash(folder / 'y.npy')}\n  undisturbed: {whole}", flush=True)
+    equal(file_hash(folder / "y.npy"), whole, f"{what}: the file of a resumed run")
+    contains(log, "tpinfer: resumed: ", f"{what}: the log")
+    contains(log, f"sha256 {HASH} equal on ", f"{what}: the log")
+    left = sorted(p.name for p in folder.glob("y.npy*"))
+    equal(left, ["y.npy"], f"{what}: files of the output")
