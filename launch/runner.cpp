@@ -132,8 +132,9 @@ void Runner::check_streams(std::int64_t rows, const std::string& option) const {
 void Runner::load() {
   const Clock::time_point start = Clock::now();
   metadata_bytes_ = model_.file().bytes_read();
-  runtime::EngineOptions engine_options{kernels::parse_family(options_.kernels), options_.fast,
-                                        options_.explain};
+  runtime::EngineOptions engine_options{
+      kernels::parse_family(options_.kernels), options_.fast, options_.explain,
+      [this](std::size_t bytes) { check_memory(bytes, session_.ranks_on_node()); }};
   comm::set_phase("make groups");
   engine_ = std::make_unique<runtime::Engine>(*bound_, *plan_, world_, engine_options);
   pipeline_ = std::make_unique<runtime::Pipeline>(

@@ -52,6 +52,9 @@ class Runner {
   // Element type and shape of output i on extents that were planned or run last.
   shard::Tensor output_tensor(std::size_t i) const;
 
+  // The graph on these extents. Throws Fault::data where they do not fit together. Local.
+  shard::BoundGraph bound(const shard::Symbols& symbols) const;
+
   RankTimes times();
   const shard::Plan& planned() const { return *plan_; }
   // The graph that was planned; valid from plan() on.
@@ -66,7 +69,6 @@ class Runner {
   int micro_batches() const { return micro_batches_; }
 
  private:
-  shard::BoundGraph bound(const shard::Symbols& symbols) const;
   PlanFiles share_plan_files();
   void choose_micro_batches(const shard::MeshOptions& mesh);
   runtime::Pipeline::Options pipeline_options() const;
