@@ -50,8 +50,8 @@ class Pipeline {
 
   // Bytes of whole batches of these extents beside the engine's own.
   std::size_t bytes_for(const shard::Symbols& symbols) const;
-  // The same for the extents of the next run.
-  std::size_t bytes() const { return bytes_for(symbols_); }
+  // The same for the extents of the next run; 0 before the first prepare().
+  std::size_t bytes() const { return parts_.empty() ? 0 : bytes_for(symbols_); }
   // Seconds spent on sending outputs to all stages.
   double delivery_seconds() const { return delivery_seconds_; }
 
