@@ -24,6 +24,8 @@ void watch_signals() {
   for (int number : {SIGTERM, SIGINT, SIGUSR1}) sigaction(number, &action, nullptr);
 }
 
+int drain_signal() { return asked_by; }
+
 void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows) {
   const int mine = asked_by;
   std::vector<int> all(static_cast<std::size_t>(world.size()));

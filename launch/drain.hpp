@@ -11,6 +11,9 @@ namespace tpinfer::launch {
 // second SIGTERM or SIGINT kills as usual.
 void watch_signals();
 
+// The signal that asked this process to end, 0 when none has. Local.
+int drain_signal();
+
 // Throws Fault::temporary on all ranks when any of them was asked to end, saying how many rows were
 // done. Collective: one small all-gather.
 void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows);
