@@ -9,6 +9,8 @@
 #include <memory>
 
 #include "kernels/base/error.hpp"
+#include "launch/file_names.hpp"
+#include "launch/job/stop_time.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -104,6 +106,12 @@ void declare(CLI::App& app, Options& o) {
   t.value("--print-head", o.print_head, "N", "values printed per output [10]; 0 = none")
       ->check(at_least(0));
   t.value("--print-rank", o.print_rank, "RANK|all", "whose outputs are printed [0]");
+  t.group("Long runs");
+  t.flag("--resume", o.resume, "keep progress beside --output; go on where an earlier run ended");
+  t.value("--save-every", o.save_every, "SECONDS", "how often progress goes to disk [5]")
+      ->check(at_least(0));
+  t.value("--stop-after", o.stop_after, "25m|HH:MM:SS|auto",
+          "end in order, exit 75; auto: before the Slurm job ends");
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
@@ -154,6 +162,22 @@ void check(const Options& o) {
   }
   if (o.check && (!o.inputs.empty() || !o.labels.empty() || !o.output.empty())) {
     fail(Fault::usage, "--check brings its own inputs; leave out --input, --labels and --output");
+  }
+}
+
+void check_resume(const Options& o) {
+  check_stop_after(o.stop_after);
+  if (!o.resume) {
+    if (o.stop_after.empty()) return;
+    fail(Fault::usage, "--stop-after: what is done by then would be lost; add --resume");
+  }
+  const auto refuse = [](const std::string& why) { fail(Fault::usage, "--resume: " + why); };
+  if (o.check) refuse("--check keeps no progress; leave one of them out");
+  if (o.output.empty()) refuse("progress is kept beside the output; name one with --output");
+  if (o.repeat > 1) refuse("a run that goes on cannot be timed; leave out --repeat");
+  if (o.fast) refuse("the bits of --fast may change with the ranks; leave one of them out");
+  if (many(o.output) || std::any_of(o.inputs.begin(), o.inputs.end(), many)) {
+    refuse("{rank} and {dp} belong to one number of ranks; name one file for all");
   }
 }
 
@@ -213,6 +237,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     return result;
   }
   check(result.options);
+  check_resume(result.options);
   return result;
 }
 
