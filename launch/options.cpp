@@ -10,6 +10,7 @@
 
 #include "kernels/base/error.hpp"
 #include "launch/file_names.hpp"
+#include "launch/job/stop_time.hpp"
 #include "shard/plan/memory.hpp"
 
 namespace tpinfer::launch {
@@ -112,6 +113,12 @@ void declare(CLI::App& app, Options& o) {
       ->check(at_least(1));
   t.value("--max-queue", o.max_queue, "N", "requests read ahead [64]")->check(at_least(1));
   t.value("--max-request", o.max_request, "SIZE", "the longest line of a request [64MiB]");
+  t.group("Long runs");
+  t.flag("--resume", o.resume, "keep progress beside --output; go on where an earlier run ended");
+  t.value("--save-every", o.save_every, "SECONDS", "how often progress goes to disk [5]")
+      ->check(at_least(0));
+  t.value("--stop-after", o.stop_after, "25m|HH:MM:SS|auto",
+          "end in order, exit 75; auto: before the Slurm job ends");
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
@@ -180,6 +187,22 @@ void check(const Options& o) {
   }
 }
 
+void check_resume(const Options& o) {
+  check_stop_after(o.stop_after);
+  if (!o.resume) {
+    if (o.stop_after.empty()) return;
+    fail(Fault::usage, "--stop-after: what is done by then would be lost; add --resume");
+  }
+  const auto refuse = [](const std::string& why) { fail(Fault::usage, "--resume: " + why); };
+  if (o.check) refuse("--check keeps no progress; leave one of them out");
+  if (o.output.empty()) refuse("progress is kept beside the output; name one with --output");
+  if (o.repeat > 1) refuse("a run that goes on cannot be timed; leave out --repeat");
+  if (o.fast) refuse("the bits of --fast may change with the ranks; leave one of them out");
+  if (many(o.output) || std::any_of(o.inputs.begin(), o.inputs.end(), many)) {
+    refuse("{rank} and {dp} belong to one number of ranks; name one file for all");
+  }
+}
+
 // The parser opens the file by itself, and would wait for the writer of a named pipe.
 void refuse_odd_config(int argc, const char* const* argv) {
   const char* set = std::getenv("TPINFER_CONFIG");
@@ -236,6 +259,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     return result;
   }
   check(result.options);
+  check_resume(result.options);
   return result;
 }
 

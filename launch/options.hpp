@@ -38,6 +38,10 @@ struct Options {
   std::string kernels = "eigen";  // eigen | blas | reference
   int threads = 0;                // 0 = cores of the affinity mask / ranks on the node
 
+  bool resume = false;     // keep progress beside `output`, go on from an earlier run's
+  double save_every = 5;   // seconds between two saves of it
+  std::string stop_after;  // "" = never, a duration, auto
+
   double timeout_seconds = 60;
   bool quiet = false;
   std::string progress = "auto";  // auto | bar | lines | none

@@ -22,13 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void refuse_not_finite(const std::string& what, const View& view) {
-  const auto index = first_not_finite(view);
-  if (!index) return;
-  fail(Fault::data, fmt::format("--check-finite: {} has {} at element {} of {}", what,
-                                element_text(view, *index), *index, to_text(view.shape)));
-}
-
 }  // namespace
 
 void hashes_agree(comm::Communicator& world, const std::string& what, const std::string& hash) {
