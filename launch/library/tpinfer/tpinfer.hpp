@@ -75,13 +75,13 @@ enum class InputsOf { every_rank, rank_0 };
 struct Settings {
   // Options of the command line that say how to run (docs/library.md lists them), such as
   // {"--mesh", "tp=2", "--kernels", "blas"}. The same on all ranks.
-  std::vector<std::string> options;
+  std::vector<std::string> options = {};
   // The largest extents that run() may bring: {{"batch", 64}}. What is not named is as in the
   // model's first example, else 1. The same on all ranks.
-  std::map<std::string, std::int64_t> extents;
+  std::map<std::string, std::int64_t> extents = {};
   // Gets the lines that tpinfer writes to stderr when the plan is made and the weights are loaded;
   // called on rank 0 only. Must not throw.
-  std::function<void(const std::string&)> log;
+  std::function<void(const std::string&)> log = {};
 };
 
 // A loaded model: each rank of the communicator holds its share of the weights. Several may live at
