@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "comm/activity.hpp"
@@ -92,11 +93,15 @@ Session::Session(const SessionOptions& options) : state_(std::make_unique<State>
 Session::~Session() {
   try {
     for (auto it = state_->at_end.rbegin(); it != state_->at_end.rend(); ++it) (*it)();
+    set_phase("end MPI");
+    fault_site("finalize");
+  } catch (const Error& error) {
+    abort_run(error.fault(), error.what());
+  } catch (const std::bad_alloc&) {
+    abort_run(Fault::memory, "out of memory while the run ends");
   } catch (const std::exception& error) {
     abort_run(Fault::internal, error.what());  // a destructor has no other way to say it
   }
-  set_phase("end MPI");
-  fault_site("finalize");
   state_->world.reset();
   const Waiting waiting("MPI_Finalize");
   MPI_Finalize();

@@ -112,11 +112,14 @@ def _run_check(function):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main():
-    """Runs all checks, or those named on the command line; prints "N passed, M failed"; exits with
-    1 if anything failed or nothing was expected, with 77 if all that was wanted was skipped."""
+def main(at_end=None):
+    """Runs all checks, or those named on the command line; calls at_end(); prints "N passed, M
+    failed"; exits with 1 if anything failed or nothing was expected, with 77 if all that was wanted
+    was skipped."""
     for function in _checks:
         if not sys.argv[1:] or function.__name__ in sys.argv[1:]:
             _run_check(function)
+    if at_end:
+        at_end()
     print(f"{_passed} passed, {_failed} failed" + (f", {_skipped} skipped" if _skipped else ""))
     sys.exit(1 if _failed else 0 if _passed else 77 if _skipped else 1)
