@@ -32,6 +32,9 @@ namespace {
 
 using namespace tpinfer;
 
+// Before the tables of operators and formats are made, which takes memory.
+[[gnu::constructor(101)]] void before_all() { comm::abort_on_terminate(); }
+
 volatile sig_atomic_t continued = 0;
 
 // An error before the ranks can speak with each other. Often all have it: the first one says so,

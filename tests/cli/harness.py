@@ -25,9 +25,9 @@ import time
 import traceback
 
 from models import MODELS, Skipped, fashion_mnist, shared_model, write_model
-from programs import (BIN, MARK, MPIEXEC, NP, OPENS_LIBRARY, PMPI_LIBRARY, SOURCE, TIMED_OUT, Result,
-                      command, environment, finish, kill_our_processes, our_processes, rank_pids,
-                      read_proc, run, start, tpinfer_lines)
+from programs import (BIN, FAIL_LIBRARY, MARK, MPIEXEC, NP, OPENS_LIBRARY, PMPI_LIBRARY, SOURCE,
+                      TIMED_OUT, Result, command, environment, finish, kill_our_processes,
+                      our_processes, rank_pids, read_proc, run, start, tpinfer_lines)
 
 _checks = []
 _passed = 0
