@@ -54,6 +54,11 @@ def expect(condition, what):
     return bool(condition)
 
 
+def failed():
+    """How many expectations have failed so far."""
+    return _failed
+
+
 def equal(got, want, what):
     return expect(got == want, f"{what}: got {got!r}, want {want!r}")
 
