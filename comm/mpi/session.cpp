@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "comm/activity.hpp"
+#include "comm/checked.hpp"
 #include "comm/environment.hpp"
 #include "comm/fault.hpp"
 #include "comm/meter.hpp"
@@ -88,6 +89,7 @@ Session::Session(const SessionOptions& options) : state_(std::make_unique<State>
       mpi_communicator(handle, false, options.chunk_bytes, std::make_shared<Meter>());
   state_->hosts = all_gather_texts(*setup, host_name());
   state_->world = mpi_communicator(handle, false, options.chunk_bytes, std::make_shared<Meter>());
+  if (calls_are_checked()) state_->world = checked(std::move(state_->world));
 }
 
 Session::~Session() {
