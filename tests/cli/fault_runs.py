@@ -40,7 +40,7 @@ def digest(path):
 class Run:
     """One model, one input, one older output in `folder`, and the arguments that use them."""
 
-    def __init__(self, folder, output="y.npy"):
+    def __init__(self, folder, output="y.npy", batch=2):
         self.folder = folder
         noise = np.random.default_rng(4)
         write_model(folder / "m.h5", NETWORK,
@@ -50,7 +50,7 @@ class Run:
         self.output = folder / output
         self.model_digest = digest(folder / "m.h5")
         self.arguments = ["--model", folder / "m.h5", "--input", folder / "x.npy", "--output",
-                          self.output, "--quiet", "--batch-size", 2, "--timeout", LIMIT]
+                          self.output, "--quiet", "--batch-size", batch, "--timeout", LIMIT]
         if output not in _oracle:
             result = run(self.arguments, np=1)
             equal((result.status, result.stderr), (0, ""), "the oracle")
@@ -82,11 +82,11 @@ class Run:
     def judge(self, case, result, status, within, words=(), lines=1, ranks=NP, may_leave=None,
               right=None):
         """What is true however the run ended."""
+        said = tpinfer_lines(result.stderr)
         allowed = (status,) if isinstance(status, int) else status
         expect(result.status in allowed,
-               f"{case}: status {result.status}, want {status}; stderr {result.stderr!r}")
+               f"{case}: status {result.status}, want {status}; {said or result.stderr!r}")
         expect(result.seconds < within, f"{case}: {result.seconds:.1f} s, want {within}")
-        said = tpinfer_lines(result.stderr)
         expect(len(said) <= lines, f"{case}: lines {said}")
         for word in words:
             expect(any(word in line for line in said), f"{case}: {word!r} is not in {said}")
@@ -114,7 +114,7 @@ def side_by_side(folder, cases, workers=4, repeats=REPEATS):
     for index, case in enumerate(cases):
         own = folder / str(index)
         own.mkdir()
-        runs.append(Run(own, case.get("output", "y.npy")))
+        runs.append(Run(own, case.get("output", "y.npy"), case.get("batch", 2)))
 
     def one(index):
         case = cases[index]
