@@ -266,6 +266,8 @@ class InputRun {
                                  range_text(report.ranks, &RankTimes::files_opened), files),
         sent));
     context_.story.line(times_text(report.ranks));
+    const std::string imbalance = imbalance_text(report.ranks, context_.session.hosts());
+    if (!imbalance.empty()) context_.story.line("warning: " + imbalance);
     for (const std::string& line : beside_) context_.story.line("times: " + line);
     if (rows_ - done_ > 1 && fastest_ > 0) {
       context_.story.line(
