@@ -239,6 +239,7 @@ class Cluster:
                     os.kill(int(path.name), signal.SIGKILL)
             except OSError:
                 pass
+        self.run("find", "/dev/shm", "/run/pmix", "-mindepth", "1", "-delete", host=name)
 
     def _until(self, condition, what, seconds=30):
         deadline = time.monotonic() + seconds
