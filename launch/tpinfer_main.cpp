@@ -134,6 +134,7 @@ int run_session(const launch::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  launch::end_on_signals();
   signal(SIGPIPE, SIG_IGN);  // | head -1 is no failure
   signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
   try {

@@ -225,7 +225,7 @@ class Cluster:
 
     def kill_node(self, name):
         """The node goes down at once, as without power: it is off the network before slurmd and
-        everything that runs there are killed."""
+        everything that runs there are killed and its files are gone."""
         subprocess.run(["ip", "link", "set", f"port{name[1:]}", "down"], check=True)
         daemon = self.daemons.pop(f"slurmd {name}")
         daemon.kill()
@@ -240,6 +240,7 @@ class Cluster:
             except OSError:
                 pass
         self.run("find", "/dev/shm", "/run/pmix", "-mindepth", "1", "-delete", host=name)
+        shutil.rmtree(self.folder / f"spool-{name}", ignore_errors=True)  # a node without disks
 
     def _until(self, condition, what, seconds=30):
         deadline = time.monotonic() + seconds

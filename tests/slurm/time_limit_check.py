@@ -25,7 +25,7 @@ def tpinfer_watches_the_limit_itself(folder):
     with Cluster() as slurm:
         whole = undisturbed(slurm, folder)
         job = submit(slurm, folder, "requeue.sbatch", "--stop-after", "auto-45s",
-                     options=("--time=1",), env={"TPINFER_FAULT": "step:1:*:slow(1500)"})
+                     options=("--time=1", "--signal=CONT@1"), env={"TPINFER_FAULT": "step:1:*:slow(1500)"})
         done = slurm.wait(job, condition=lambda job: job["Restarts"] != "0", seconds=200)
         equal(done["JobState"], "COMPLETED", "in the end")
         went_on(folder, whole, "time limit, --stop-after auto-45s")
