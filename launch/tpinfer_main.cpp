@@ -1,10 +1,15 @@
 // tpinfer: the MPI program. mpirun -n 8 tpinfer --model model.h5
 #include <signal.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "comm/activity.hpp"
@@ -40,6 +45,18 @@ int refuse(const Error& error) {
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
   return static_cast<int>(error.fault());
+}
+
+// tpinfer launch ...: another program, which has no MPI in it.
+[[noreturn]] void become_launcher(char** argv) {
+  if (comm::environment_size() > 1) {
+    fail(Fault::usage, "tpinfer launch starts MPI jobs itself; run it without mpirun or srun");
+  }
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string program = (self.parent_path() / "tpinfer-launch").string();
+  execv(program.c_str(), argv + 1);
+  fail(Fault::config, fmt::format("{}: {}", program, std::strerror(errno)));
 }
 
 int run(const launch::Options& options, comm::Session& session, launch::EarlyCheck& check) {
@@ -102,6 +119,11 @@ int run_session(const launch::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  try {
+    if (argc > 1 && std::string_view(argv[1]) == "launch") become_launcher(argv);
+  } catch (const Error& error) {
+    return refuse(error);
+  }
   signal(SIGPIPE, SIG_IGN);  // | head -1 is no failure
   signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
   comm::add_cleanup(shard::remove_temporaries);
