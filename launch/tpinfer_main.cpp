@@ -24,6 +24,7 @@
 #include "kernels/base/parallel.hpp"
 #include "launch/calibrate.hpp"
 #include "launch/drain.hpp"
+#include "launch/instance_log.hpp"
 #include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
 #include "launch/overwrite.hpp"
@@ -74,6 +75,8 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
     story.finish();
     return 0;
   }
+  comm::together(world, "read options",
+                 [&] { launch::check_instances(options.plan, world.size()); });
   const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
   comm::together(world, "check files", [&] {
     if (world.rank() == 0) launch::refuse_overwriting(options, model->table(), world.size());
