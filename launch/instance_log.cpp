@@ -15,12 +15,12 @@ namespace tpinfer::launch {
 namespace {
 
 // Whether input i of the plan is divided among the instances.
-bool divided(const Runner& runner, const std::string& input) {
+bool divided(const GraphRunner& runner, const std::string& input) {
   const std::vector<std::string>& all = runner.plan_options().batch_inputs;
   return std::find(all.begin(), all.end(), input) != all.end();
 }
 
-std::int64_t rows_of_graph(const Runner& runner) {
+std::int64_t rows_of_graph(const GraphRunner& runner) {
   for (const std::string& input : runner.plan_options().batch_inputs) {
     const Shape& shape = runner.bound_graph().tensor(input).shape;
     if (!shape.empty()) return shape[0];
@@ -42,7 +42,7 @@ void check_instances(const PlanRequest& request, int ranks) {
 void check_instance_rows(const Options& options, const Runner& runner, std::int64_t rows) {
   const std::int64_t count = options.plan.instances;
   if (count <= 1 || options.plan.uneven) return;
-  const std::int64_t all = rows > 0 ? rows : rows_of_graph(runner);
+  const std::int64_t all = rows > 0 ? rows : rows_of_graph(*runner.graphs().front());
   for (const std::int64_t batch : {all, options.batch_size > 0 ? options.batch_size : all}) {
     if (batch % count == 0) continue;
     fail(Fault::usage, fmt::format("--instances {}: a batch of {} is not divisible by {}; with "
@@ -52,16 +52,17 @@ void check_instance_rows(const Options& options, const Runner& runner, std::int6
 }
 
 std::string instances_text(const Options& options, const Runner& runner, std::int64_t rows) {
+  const GraphRunner& graph = *runner.graphs().front();
   const int count = options.plan.instances;
-  const int ranks = runner.planned().mesh.size() / count;
+  const int ranks = graph.planned().mesh.size() / count;
   std::string text =
       fmt::format("{} of {}; each gets", counted(static_cast<std::size_t>(count), "instance"),
                   counted(static_cast<std::size_t>(ranks), "rank"));
   std::string separator = " ";
-  for (const std::string& input : runner.bound_graph().inputs) {
-    const shard::Tensor& tensor = runner.bound_graph().tensor(input);
+  for (const std::string& input : graph.bound_graph().inputs) {
+    const shard::Tensor& tensor = graph.bound_graph().tensor(input);
     Shape shape = tensor.shape;
-    if (divided(runner, input)) {
+    if (divided(graph, input)) {
       const std::int64_t all = rows > 0 ? rows : shape[0];
       shape[0] = (all + count - 1) / count;
     }
