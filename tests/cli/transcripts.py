@@ -28,6 +28,7 @@ VARYING = [
     (re.compile(r"sent at most \d+ bytes"), "sent at most N bytes"),  # includes host names
     (re.compile(r"\d+ threads? per rank, .*?, kernels"), "THREADS, kernels"),
     (re.compile(r"(rank \d+ on) [^\s:]+"), r"\1 HOST"),
+    (re.compile(r"(ranks on 1 host:) \S+"), r"\1 HOST"),
     (re.compile(r"(tp\w+ [\d.]+) \(.*\)"), r"\1 (LIBRARIES)"),
 ]
 
