@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "comm/activity.hpp"
+#include "comm/checked.hpp"
 #include "comm/environment.hpp"
 #include "comm/fault.hpp"
 #include "comm/meter.hpp"
@@ -120,6 +122,7 @@ void Session::find_ranks(const SessionOptions& options) {
       mpi_communicator(handle, false, options.chunk_bytes, std::make_shared<Meter>());
   state_->hosts = all_gather_texts(*setup, host_name());
   state_->world = mpi_communicator(handle, false, options.chunk_bytes, std::make_shared<Meter>());
+  if (calls_are_checked()) state_->world = checked(std::move(state_->world));
 }
 
 Session::~Session() {
@@ -129,11 +132,15 @@ Session::~Session() {
   }
   try {
     for (auto it = state_->at_end.rbegin(); it != state_->at_end.rend(); ++it) (*it)();
+    set_phase("end MPI");
+    fault_site("finalize");
+  } catch (const Error& error) {
+    abort_run(error.fault(), error.what());
+  } catch (const std::bad_alloc&) {
+    abort_run(Fault::memory, "out of memory while the run ends");
   } catch (const std::exception& error) {
     abort_run(Fault::internal, error.what());  // a destructor has no other way to say it
   }
-  set_phase("end MPI");
-  fault_site("finalize");
   state_->world.reset();
   const Waiting waiting("MPI_Finalize");
   MPI_Finalize();
