@@ -94,7 +94,9 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
     story.line(fmt::format("note: weight {} is used by no graph", name));
   }
   const launch::Context context{options, session, *model, story, threads, resident_bytes};
-  const int status = options.check ? launch::run_check(context) : launch::run_inputs(context);
+  const int status = options.check               ? launch::run_check(context)
+                     : !options.requests.empty() ? launch::run_requests(context)
+                                                 : launch::run_inputs(context);
   story.finish();
   return status;
 }
