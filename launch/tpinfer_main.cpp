@@ -54,8 +54,8 @@ int refuse(Fault fault, const char* text) {
     for (int i = 0; i < 100 && continued == 0; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    // The command line is the same on all ranks.
-    if (continued == 0 && fault != Fault::usage) {
+    // The command line and the launcher are the same for all ranks.
+    if (continued == 0 && fault != Fault::usage && fault != Fault::config) {
       comm::say(fmt::format("rank {} on {}: {}", rank, comm::host_name(), text));
     }
   } else {
