@@ -82,14 +82,19 @@ def a_rank_of_another_host_is_killed(folder):
             print(f"rank {rank} killed: all gone after {time.monotonic() - since:.1f} s", flush=True)
 
 
-def expect_cut_off_line(result, hosts, index):
+def expect_cut_off_lines(result, hosts, index):
+    """Rank 0 names a rank of the host. With so short a limit the others may miss rank 0 before the
+    launcher ends them; then one of them says so, too."""
     lines = tpinfer_lines(result.stderr)
-    if not expect(lines, f"a line of ours in {result.stderr!r}"):
-        return
-    if index != 0:  # else both halves may speak: each thinks that it is the one that is left
-        equal(len(lines), 1, f"lines: {lines}")
-        contains(lines[0], f"on {hosts.names[index]}", "the line")
-    contains(lines[0], "is stopped or cut off: no sign of life for 2 s", "the line")
+    for line in lines:
+        contains(line, "is stopped or cut off: no sign of life for 2 s", "the line")
+    about_rank_0 = [line for line in lines if "rank 0 on" in line]
+    about_others = [line for line in lines if line not in about_rank_0]
+    if index != 0:
+        expect(len(about_others) == 1 and f"on {hosts.names[index]}" in about_others[0],
+               f"one line about {hosts.names[index]} in {lines}")
+    else:  # each half takes itself for the one that is left
+        expect(1 <= len(about_others) + len(about_rank_0) <= 2, f"a line in {result.stderr}")
 
 
 @check
@@ -107,7 +112,7 @@ def a_host_is_cut_off(folder):
             result = finish(process, 30)
             launcher_after = time.monotonic() - since
             equal(result.status, 75, f"status; {result.stderr}")
-            expect_cut_off_line(result, hosts, index)
+            expect_cut_off_lines(result, hosts, index)
             gone(folder, since, LIMIT + 10)
             print(f"host {index + 1} cut off: ranks gone after {ranks_after:.1f} s, launcher "
                   f"{result.status} after {launcher_after:.1f} s, all gone after "
@@ -158,7 +163,7 @@ def a_host_is_cut_off_and_comes_back(folder):
         healed = time.monotonic()
         result = finish(process, 60)
         equal(result.status, 75, f"status; {result.stderr}")
-        expect_cut_off_line(result, hosts, 2)
+        expect_cut_off_lines(result, hosts, 2)
         gone(folder, healed, 20)
         print(f"healed: status 75 after {time.monotonic() - healed:.1f} s", flush=True)
 
