@@ -24,6 +24,8 @@ void watch_signals() {
   for (int number : {SIGTERM, SIGINT, SIGUSR1}) sigaction(number, &action, nullptr);
 }
 
+int drain_signal() { return asked_by; }
+
 int agreed_stop(comm::Communicator& world, int mine) {
   if (asked_by != 0) mine = asked_by;
   std::vector<int> all(static_cast<std::size_t>(world.size()));

@@ -11,6 +11,8 @@ namespace tpinfer::launch {
 // second SIGTERM or SIGINT kills as usual.
 void watch_signals();
 
+// The signal that asked this process to end, 0 when none has. Local.
+int drain_signal();
 // Whether any rank was asked to end: the number of a signal, else the largest `mine` of all ranks,
 // which stands for another reason and is less than 1. Collective: one small all-gather.
 int agreed_stop(comm::Communicator& world, int mine);

@@ -11,6 +11,7 @@
 #include "kernels/base/error.hpp"
 #include "launch/file_names.hpp"
 #include "launch/job/stop_time.hpp"
+#include "shard/plan/memory.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -106,6 +107,12 @@ void declare(CLI::App& app, Options& o) {
   t.value("--print-head", o.print_head, "N", "values printed per output [10]; 0 = none")
       ->check(at_least(0));
   t.value("--print-rank", o.print_rank, "RANK|all", "whose outputs are printed [0]");
+  t.group("Requests");
+  t.value("--requests", o.requests, "FILE|-", "answer JSON lines; answers to stdout or --output");
+  t.value("--batch", o.batch, "N", "requests that may share a run; same answers [1]")
+      ->check(at_least(1));
+  t.value("--max-queue", o.max_queue, "N", "requests read ahead [64]")->check(at_least(1));
+  t.value("--max-request", o.max_request, "SIZE", "the longest line of a request [64MiB]");
   t.group("Long runs");
   t.flag("--resume", o.resume, "keep progress beside --output; go on where an earlier run ended");
   t.value("--save-every", o.save_every, "SECONDS", "how often progress goes to disk [5]")
@@ -150,6 +157,20 @@ void declare(CLI::App& app, Options& o) {
   t.value("--report", o.report, "FILE", "write what happened as JSON");
 }
 
+// Options that say what one run is about, and those that say what many are about.
+void check_requests(const Options& o) {
+  shard::parse_bytes("--max-request", o.max_request);
+  if (o.requests.empty()) {
+    if (o.batch == 1) return;
+    fail(Fault::usage, "--batch: it is about --requests; rows at a time are --batch-size");
+  }
+  if (!o.inputs.empty() || !o.labels.empty() || o.repeat > 1 || o.check) {
+    fail(Fault::usage,
+         "--requests bring their own inputs; leave out --input, --labels, --repeat and --check");
+  }
+  if (many(o.output)) fail(Fault::usage, "--requests: rank 0 answers; name one file for --output");
+}
+
 void check(const Options& o) {
   if (!o.calibrate.empty()) return;
   if (o.model.empty()) fail(Fault::usage, "--model is missing; see tpinfer --help");
@@ -160,6 +181,7 @@ void check(const Options& o) {
     fail(Fault::usage,
          fmt::format("--print-rank: \"{}\" is neither a rank nor \"all\"", o.print_rank));
   }
+  check_requests(o);
   if (o.check && (!o.inputs.empty() || !o.labels.empty() || !o.output.empty())) {
     fail(Fault::usage, "--check brings its own inputs; leave out --input, --labels and --output");
   }

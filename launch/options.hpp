@@ -21,6 +21,11 @@ struct Options {
   std::int64_t print_head = 10;  // 0 = print no outputs
   std::string print_rank = "0";  // "0", "all", a number
 
+  std::string requests;               // JSON lines, - = stdin; "" = one run
+  int batch = 1;                      // requests that may share a run
+  int max_queue = 64;                 // requests read ahead
+  std::string max_request = "64MiB";  // the longest line
+
   bool check = false;
   bool check_finite = false;
 

@@ -95,6 +95,7 @@ void refuse_overwriting(const Options& options, const shard::ModelTable& table, 
     kept.add("also a strategy file", file);
   }
   kept.add("also the cost table", options.plan.costs);
+  if (options.requests != "-") kept.add("also the requests", options.requests);
   for (const std::string& target : names_for(options.output, options.plan, ranks)) {
     kept.refuse("--output", target);
     kept.add("also an output", target);

@@ -19,7 +19,6 @@
 #include "launch/row_groups.hpp"
 #include "launch/run.hpp"
 #include "launch/run_outputs.hpp"
-#include "shard/plan/batch.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -82,7 +81,7 @@ class InputRun {
       for (const std::string& input : o_.inputs) {
         arguments.push_back(own_name(input, world_.rank(), group_));
       }
-      inputs_ = choose_inputs(runner_.graph(), arguments, context_.model, reads);
+      inputs_ = choose_inputs(runner_.signature(), arguments, context_.model, reads);
       symbols_ = symbols_of(inputs_);
     });
     for (const InputSource& input : inputs_) {
@@ -92,7 +91,7 @@ class InputRun {
                         input.text(), name_of(input.stored_dtype()), name_of(input.spec().dtype)));
       }
     }
-    const std::string batch = shard::batch_symbol(runner_.graph());
+    const std::string& batch = runner_.batch();
     if (everywhere_ && mesh.dp > 1 && !batch.empty()) {
       groups_.emplace(world_, mesh, symbols_[batch]);
       symbols_[batch] = groups_->all_rows();
@@ -154,7 +153,7 @@ class InputRun {
   // The extents of rows [begin, end).
   shard::Symbols symbols_for(std::int64_t begin, std::int64_t end) const {
     shard::Symbols symbols = symbols_;
-    if (batch_size_ > 0) symbols[shard::batch_symbol(runner_.graph())] = end - begin;
+    if (batch_size_ > 0) symbols[runner_.batch()] = end - begin;
     return symbols;
   }
 
@@ -192,7 +191,7 @@ class InputRun {
   Range rows_of(std::size_t i, std::int64_t begin, std::int64_t end) const {
     const shard::ValueSpec& spec = inputs_[i].spec();
     if (spec.shape.empty()) return {0, 1};
-    if (spec.shape[0].symbol == shard::batch_symbol(runner_.graph())) {
+    if (spec.shape[0].symbol == runner_.batch()) {
       if (groups_) return groups_->local({begin, end});
       if (batch_size_ > 0) return {begin, end};
     }
@@ -211,7 +210,8 @@ class InputRun {
     if (o_.explain) beside_ = runner_.times_beside_predictions();
     tell_times(report);
     comm::together(world_, "write report", [&] {
-      if (!o_.report.empty() && world_.rank() == 0) write_report(o_, runner_.planned(), report);
+      if (!o_.report.empty() && world_.rank() == 0)
+        write_report(o_, runner_.graphs().front()->planned(), report);
     });
   }
 
@@ -227,6 +227,8 @@ class InputRun {
                                  range_text(report.ranks, &RankTimes::files_opened), files),
         sent));
     context_.story.line(times_text(report.ranks));
+    const std::string imbalance = imbalance_text(report.ranks, context_.session.hosts());
+    if (!imbalance.empty()) context_.story.line("warning: " + imbalance);
     for (const std::string& line : beside_) context_.story.line("times: " + line);
     if (rows_ - done_ > 1 && fastest_ > 0) {
       context_.story.line(
