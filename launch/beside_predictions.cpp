@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "launch/runner.hpp"
-#include "runtime/plan_bytes.hpp"
+#include "launch/graph_runner.hpp"
 #include "shard/plan/cost.hpp"
 #include "shard/plan/predict.hpp"
 #include "shard/plan/reasons.hpp"
@@ -20,9 +19,7 @@ void add(std::vector<shard::KindCost>& sum, const shard::KindCost& more, double 
 
 }  // namespace
 
-shard::RankNeed Runner::largest_need() const { return runtime::largest_need(*bound_, *plan_); }
-
-std::vector<std::string> Runner::times_beside_predictions() {
+std::vector<std::string> GraphRunner::times_beside_predictions() {
   std::vector<shard::KindCost> predicted, measured;
   std::vector<double> sums(1, 0);  // of this rank: in all, then per kind
   int runs = 0;

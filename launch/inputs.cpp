@@ -21,9 +21,9 @@ std::string shape_text(const shard::ValueSpec& spec) {
   return fmt::format("({}{})", text, spec.shape.size() == 1 ? "," : "");
 }
 
-std::string input_names(const shard::Graph& graph) {
+std::string input_names(const shard::Signature& signature) {
   std::string names;
-  for (const shard::ValueSpec& input : graph.inputs) {
+  for (const shard::ValueSpec& input : signature.inputs) {
     names += fmt::format("{}{} {} {}", names.empty() ? "" : ", ", input.name, name_of(input.dtype),
                          shape_text(input));
   }
@@ -31,20 +31,20 @@ std::string input_names(const shard::Graph& graph) {
 }
 
 // "x=ones" -> {"x", "ones"}; "ones" means the only input.
-std::pair<std::string, std::string> named_source(const shard::Graph& graph,
+std::pair<std::string, std::string> named_source(const shard::Signature& signature,
                                                  const std::string& argument) {
   const std::size_t equals = argument.find('=');
   const std::string name = argument.substr(0, equals);
-  const bool known = std::any_of(graph.inputs.begin(), graph.inputs.end(),
+  const bool known = std::any_of(signature.inputs.begin(), signature.inputs.end(),
                                  [&](const auto& input) { return input.name == name; });
   if (equals != std::string::npos && known) return {name, argument.substr(equals + 1)};
-  if (equals == std::string::npos && graph.inputs.size() == 1) {
-    return {graph.inputs[0].name, argument};
+  if (equals == std::string::npos && signature.inputs.size() == 1) {
+    return {signature.inputs[0].name, argument};
   }
   fail(Fault::data, fmt::format("--input {}: {}; the model's inputs: {}", argument,
                                 equals == std::string::npos ? "name the input, NAME=SOURCE"
                                                             : "no input is called " + name,
-                                input_names(graph)));
+                                input_names(signature)));
 }
 
 template <typename T>
@@ -138,29 +138,29 @@ void InputSource::read(Range rows, const View& out) {
   }
 }
 
-std::vector<InputSource> choose_inputs(const shard::Graph& graph,
+std::vector<InputSource> choose_inputs(const shard::Signature& signature,
                                        const std::vector<std::string>& arguments,
                                        runtime::Model& model, bool opens_files) {
   std::map<std::string, std::string> sources;
   for (const std::string& argument : arguments) {
-    const auto [name, source] = named_source(graph, argument);
+    const auto [name, source] = named_source(signature, argument);
     if (!sources.emplace(name, source).second) {
       fail(Fault::data, fmt::format("--input {}: input {} is given twice", argument, name));
     }
   }
-  const bool has_example = example_of(model, graph.name) != nullptr;
+  const bool has_example = example_of(model, signature.name) != nullptr;
   std::vector<InputSource> inputs;
-  for (const shard::ValueSpec& spec : graph.inputs) {
+  for (const shard::ValueSpec& spec : signature.inputs) {
     const auto source = sources.find(spec.name);
     if (source == sources.end() && !arguments.empty()) {
       fail(Fault::data, fmt::format("cannot find input {}: give --input {}=SOURCE; the model's "
                                     "inputs: {}",
-                                    spec.name, spec.name, input_names(graph)));
+                                    spec.name, spec.name, input_names(signature)));
     }
     const std::string text = source != sources.end() ? source->second
                              : has_example           ? "example"
                                                      : "ones";
-    inputs.emplace_back(spec, text, model, graph.name, opens_files);
+    inputs.emplace_back(spec, text, model, signature.name, opens_files);
   }
   return inputs;
 }

@@ -1,4 +1,4 @@
-// Where the values of a graph's inputs come from (--input).
+// Where the values of inputs come from (--input).
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 #include "kernels/base/view.hpp"
 #include "runtime/model.hpp"
 #include "shard/arrays/array_reader.hpp"
-#include "shard/plan/graph.hpp"
+#include "shard/plan/signature.hpp"
 
 namespace tpinfer::launch {
 
@@ -17,7 +17,7 @@ namespace tpinfer::launch {
 void check_fits(const shard::ValueSpec& spec, const std::string& source, const Shape& shape,
                 DType dtype);
 
-// One input of the graph and its source, open for reading. Local.
+// One input and its source, open for reading. Local.
 class InputSource {
  public:
   // `text` is ones, zeros, example or a file as open_array takes it. Throws Fault::data naming
@@ -46,10 +46,10 @@ class InputSource {
   std::string example_path_;  // dataset of the embedded example
 };
 
-// Gives every input of the graph its source. Without any --input: the embedded example, else ones.
+// Gives every input its source. Without any --input: the embedded example, else ones.
 // Throws Fault::data naming the inputs that exist when a name is wrong, given twice or missing.
 // `opens_files` is false on ranks that get the values from rank 0.
-std::vector<InputSource> choose_inputs(const shard::Graph& graph,
+std::vector<InputSource> choose_inputs(const shard::Signature& signature,
                                        const std::vector<std::string>& arguments,
                                        runtime::Model& model, bool opens_files);
 
@@ -57,7 +57,7 @@ std::vector<InputSource> choose_inputs(const shard::Graph& graph,
 // disagree.
 shard::Symbols symbols_of(const std::vector<InputSource>& inputs);
 
-// The index'th example of `graph` in the model's table, or null.
+// The first example of the graph `graph` in the model's table, or null.
 const shard::ExampleInfo* example_of(const runtime::Model& model, const std::string& graph);
 
 // The value 1 (or 0) in every element.

@@ -67,10 +67,10 @@ class Check {
 
  private:
   void choose_examples() {
-    const shard::Graph& graph = runner_.graph();
+    const std::string& name = runner_.signature().name;
     for (const shard::ExampleInfo& example : model_.table().examples) {
       const std::string& of = example.graph.empty() ? model_.table().graphs[0].name : example.graph;
-      if (of != graph.name) continue;
+      if (of != name) continue;
       examples_.push_back(&example);
       for (const auto& [symbol, value] : symbols_of_example(example)) {
         std::int64_t& most = at_most_.try_emplace(symbol, value).first->second;
@@ -80,7 +80,7 @@ class Check {
     if (examples_.empty()) {
       fail(Fault::data, fmt::format("--check: the model has no known answers for graph {}; see "
                                     "/examples in docs/model-format.md",
-                                    graph.name));
+                                    name));
     }
   }
 
@@ -94,7 +94,7 @@ class Check {
 
   shard::Symbols symbols_of_example(const shard::ExampleInfo& example) {
     shard::Symbols symbols;
-    for (const shard::ValueSpec& spec : runner_.graph().inputs) {
+    for (const shard::ValueSpec& spec : runner_.signature().inputs) {
       const shard::TensorInfo& data = dataset(example.inputs, spec.name, example);
       bool fits = data.shape.size() == spec.shape.size() &&
                   model_.file().compute_dtype(data.path) == spec.dtype;
@@ -119,13 +119,13 @@ class Check {
     Feed feed;
     feed.fill = [&](std::size_t i, const View& view) {
       const shard::TensorInfo& data =
-          dataset(example.inputs, runner_.graph().inputs[i].name, example);
+          dataset(example.inputs, runner_.signature().inputs[i].name, example);
       model_.file().read(data.path, whole_box(data.shape), view.data);
     };
     runner_.run(symbols_of_example(example), feed);
     for (std::size_t i = 0; i < runner_.output_count(); ++i) {
       const View view = runner_.output(i);
-      hashes_agree(world_, "output " + runner_.graph().outputs[i],
+      hashes_agree(world_, "output " + runner_.signature().outputs[i],
                    sha256_hex(view.data, view.bytes()));
     }
     std::string difference;
@@ -138,7 +138,7 @@ class Check {
   }
 
   std::string compare(const shard::ExampleTensor& want, const shard::ExampleInfo& example) {
-    const std::vector<std::string>& names = runner_.graph().outputs;
+    const std::vector<std::string>& names = runner_.signature().outputs;
     const auto at = std::find(names.begin(), names.end(), want.data.name);
     if (at == names.end()) {
       fail(Fault::data,

@@ -16,7 +16,6 @@
 #include "launch/row_groups.hpp"
 #include "launch/run.hpp"
 #include "launch/run_outputs.hpp"
-#include "shard/plan/batch.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -77,7 +76,7 @@ class InputRun {
       for (const std::string& input : o_.inputs) {
         arguments.push_back(own_name(input, world_.rank(), group_));
       }
-      inputs_ = choose_inputs(runner_.graph(), arguments, context_.model, reads);
+      inputs_ = choose_inputs(runner_.signature(), arguments, context_.model, reads);
       symbols_ = symbols_of(inputs_);
     });
     for (const InputSource& input : inputs_) {
@@ -87,7 +86,7 @@ class InputRun {
                         input.text(), name_of(input.stored_dtype()), name_of(input.spec().dtype)));
       }
     }
-    const std::string batch = shard::batch_symbol(runner_.graph());
+    const std::string& batch = runner_.batch();
     if (everywhere_ && mesh.dp > 1 && !batch.empty()) {
       groups_.emplace(world_, mesh, symbols_[batch]);
       symbols_[batch] = groups_->all_rows();
@@ -112,7 +111,7 @@ class InputRun {
   // The extents of rows [begin, end).
   shard::Symbols symbols_for(std::int64_t begin, std::int64_t end) const {
     shard::Symbols symbols = symbols_;
-    if (batch_size_ > 0) symbols[shard::batch_symbol(runner_.graph())] = end - begin;
+    if (batch_size_ > 0) symbols[runner_.batch()] = end - begin;
     return symbols;
   }
 
@@ -142,7 +141,7 @@ class InputRun {
   Range rows_of(std::size_t i, std::int64_t begin, std::int64_t end) const {
     const shard::ValueSpec& spec = inputs_[i].spec();
     if (spec.shape.empty()) return {0, 1};
-    if (spec.shape[0].symbol == shard::batch_symbol(runner_.graph())) {
+    if (spec.shape[0].symbol == runner_.batch()) {
       if (groups_) return groups_->local({begin, end});
       if (batch_size_ > 0) return {begin, end};
     }
@@ -161,7 +160,8 @@ class InputRun {
     if (o_.explain) beside_ = runner_.times_beside_predictions();
     tell_times(report);
     comm::together(world_, "write report", [&] {
-      if (!o_.report.empty() && world_.rank() == 0) write_report(o_, runner_.planned(), report);
+      if (!o_.report.empty() && world_.rank() == 0)
+        write_report(o_, runner_.graphs().front()->planned(), report);
     });
   }
 

@@ -1,22 +1,21 @@
-// A graph that is planned, loaded and ready to run on all ranks.
+// What can be called (a graph, a method, a pipeline), planned, loaded and ready to run on all
+// ranks.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "comm/mpi/session.hpp"
+#include "launch/graph_runner.hpp"
 #include "launch/options.hpp"
 #include "launch/rank_times.hpp"
 #include "launch/row_groups.hpp"
 #include "launch/story.hpp"
-#include "runtime/engine.hpp"
 #include "runtime/model.hpp"
-#include "runtime/pipeline.hpp"
-#include "shard/plan/planner.hpp"
+#include "runtime/weight_store.hpp"
+#include "shard/plan/signature.hpp"
 
 namespace tpinfer::launch {
 
@@ -34,45 +33,38 @@ class Runner {
  public:
   Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story);
 
-  const shard::Graph& graph() const { return graph_; }
+  // What it takes and returns.
+  const shard::Signature& signature() const { return signature_; }
+  // The symbol whose rows may come in pieces; "" when the batch is taken as it is.
+  const std::string& batch() const { return batch_; }
 
-  // Plans for these extents and compares fingerprints over the ranks. `rows` > 0: the graph will be
-  // run in pieces of a batch of that many rows; refuses a graph that mixes them.
+  // Plans for these extents and compares fingerprints over the ranks. `rows` > 0: it will be run in
+  // pieces of a batch of that many rows; refuses what mixes them.
   void plan(const shard::Symbols& symbols, std::int64_t rows);
 
   // Allocates and loads this rank's share of the weights.
-  void load();
+  void load() { load_together({this}); }
+  // The same for several that are planned: a weight that they share is held and read once.
+  static void load_together(const std::vector<Runner*>& runners);
 
   // Runs on these extents (at most those planned for). The outputs are valid until the next run.
   void run(const shard::Symbols& symbols, const Feed& feed);
 
   // Whole, equal on all ranks, NaN made canonical.
-  View output(std::size_t i) const { return pipeline_->output(i); }
-  std::size_t output_count() const { return graph_.outputs.size(); }
+  View output(std::size_t i) const { return graphs_.front()->output(i); }
+  std::size_t output_count() const { return signature_.outputs.size(); }
   // Element type and shape of output i on extents that were planned or run last.
   shard::Tensor output_tensor(std::size_t i) const;
 
-  // The graph on these extents. Throws Fault::data where they do not fit together. Local.
-  shard::BoundGraph bound(const shard::Symbols& symbols) const;
-
   RankTimes times();
-  const shard::Plan& planned() const { return *plan_; }
-  // The graph that was planned; valid from plan() on.
-  const shard::BoundGraph& bound_graph() const { return *bound_; }
-  const shard::PlanOptions& plan_options() const { return plan_options_; }
-  // Bytes of weights and activations on the rank with the most.
-  shard::RankNeed largest_need() const;
+  // The graphs that it runs, each planned for itself; at least one.
+  const std::vector<std::unique_ptr<GraphRunner>>& graphs() const { return graphs_; }
   // With --explain, after runs: what steps took beside what was predicted, a line per operator and
   // collective. Collective.
   std::vector<std::string> times_beside_predictions();
-  // Micro-batches of a run on the extents that were planned.
-  int micro_batches() const { return micro_batches_; }
 
  private:
   PlanFiles share_plan_files();
-  void choose_micro_batches(const shard::MeshOptions& mesh);
-  runtime::Pipeline::Options pipeline_options() const;
-  void check_streams(std::int64_t rows, const std::string& option) const;
   void share_inputs(const Feed& feed);
 
   const Options& options_;
@@ -80,16 +72,12 @@ class Runner {
   comm::Communicator& world_;
   runtime::Model& model_;
   Story& story_;
-  shard::Graph graph_;
+  shard::Signature signature_;
+  std::string batch_;
   shard::Symbols symbols_;
-  std::optional<shard::BoundGraph> bound_;
-  shard::PlanOptions plan_options_;
-  std::optional<shard::Plan> plan_;
-  std::unique_ptr<runtime::Engine> engine_;
-  std::unique_ptr<runtime::Pipeline> pipeline_;
-  int micro_batches_ = 1;
+  std::vector<std::unique_ptr<GraphRunner>> graphs_;
+  std::shared_ptr<runtime::WeightStore> weights_;
   double load_seconds_ = 0;
-  std::size_t metadata_bytes_ = 0;  // read from the model file before the weights
   std::size_t weight_bytes_read_ = 0;
 };
 

@@ -11,11 +11,9 @@
 #include "comm/together.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/heartbeat.hpp"
-#include "runtime/load_weight.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/op.hpp"
 #include "runtime/transfer.hpp"
-#include "shard/plan/weight_boxes.hpp"
 
 namespace tpinfer::runtime {
 namespace {
@@ -54,14 +52,16 @@ struct Engine::State {
   EngineOptions options;
   // By the mesh axes and the pipeline stages that a group of ranks spans.
   std::map<std::vector<int>, std::unique_ptr<comm::Communicator>> groups;
-  Block weights, arena, scratch;
+  std::shared_ptr<WeightStore> weights;
+  Block arena, scratch;
   std::vector<std::unique_ptr<Binding>> bindings;  // null: released
   Binding* current = nullptr;
   EngineTimes times;
   std::string kernel_report;
 
   std::byte* at(const Place& place) const {
-    return (place.store == Place::Store::weights ? weights : arena).data() + place.offset;
+    const bool weight = place.store == Place::Store::weights;
+    return (weight ? weights->data() : arena.data()) + place.offset;
   }
 
   Piece piece(const Program& program, int value) const {
@@ -146,6 +146,12 @@ std::unique_ptr<Engine::Binding> Engine::State::compiled(shard::BoundGraph graph
   binding->plan = std::move(plan);
   binding->step_seconds.assign(binding->plan.steps.size(), 0);
   binding->program = compile(binding->graph, binding->plan, world.rank(), options.fast);
+  for (int id : binding->plan.weights) {
+    Place& place = binding->program.places[static_cast<std::size_t>(id)];
+    const shard::Tensor& tensor =
+        binding->graph.tensor(binding->plan.values[static_cast<std::size_t>(id)].tensor);
+    place.offset = weights->add(tensor.name, *tensor.weight, place.box, place.dtype);
+  }
   return binding;
 }
 
@@ -211,65 +217,26 @@ void Engine::State::prove_kernels() {
 }
 
 Engine::Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& world,
-               const EngineOptions& options)
-    : state_(new State{world, options, {}, {}, {}, {}, {}, nullptr, {}, {}}) {
+               const EngineOptions& options, std::shared_ptr<WeightStore> weights)
+    : state_(new State{world, options, {}, std::move(weights), {}, {}, {}, nullptr, {}, {}}) {
+  if (!state_->weights) state_->weights = std::make_shared<WeightStore>();
   state_->make_groups(plan);
   state_->add(state_->compiled(std::move(graph), std::move(plan)));
   use(0);
 }
 
-std::size_t Engine::bytes_needed() const {
-  return state_->current->program.weight_bytes + state_->current->program.arena_bytes;
-}
+WeightStore& Engine::weights() const { return *state_->weights; }
+
+std::size_t Engine::activation_bytes_needed() const { return state_->current->program.arena_bytes; }
 
 void Engine::allocate() {
-  state_->weights = Block(state_->current->program.weight_bytes, "weights");
+  state_->weights->allocate();
   state_->move_activations(Block(state_->current->program.arena_bytes, "activations"));
   state_->scratch = Block(state_->scratch_bytes_wanted(), "communication buffers");
   state_->prove_kernels();
 }
 
 Engine::~Engine() = default;
-
-void Engine::open_weights(shard::ModelFile& file) const {
-  std::vector<shard::BoxRequest> reads;
-  for (const auto& [name, boxes] :
-       shard::weight_boxes(state_->current->graph, state_->current->plan, state_->world.rank())) {
-    for (const Box& box : boxes) reads.push_back({"/weights/" + name, box});
-  }
-  file.prepare(reads);
-}
-
-void Engine::load(shard::ModelFile& file,
-                  const std::function<void(std::size_t, std::size_t)>& progress) {
-  State& s = *state_;
-  const Binding& binding = *s.current;
-  const std::size_t total = shard::weight_bytes(binding.plan, s.world.rank());
-  std::size_t done = 0;
-  for (int id : binding.plan.weights) {
-    const Place& place = binding.program.places[static_cast<std::size_t>(id)];
-    if (place.bytes == 0) continue;
-    const shard::Tensor& tensor =
-        binding.graph.tensor(binding.plan.values[static_cast<std::size_t>(id)].tensor);
-    comm::fault_site("load");
-    try {
-      load_weight(file, *tensor.weight, place.box, s.at(place));
-    } catch (const Error& error) {
-      fail_in("weight " + tensor.name, error);
-    }
-    done += place.bytes;
-    if (progress) progress(done, total);
-  }
-}
-
-void Engine::for_each_weight(
-    const std::function<void(const std::string&, const View&)>& body) const {
-  const Binding& binding = *state_->current;
-  for (int id : binding.plan.weights) {
-    body(binding.plan.values[static_cast<std::size_t>(id)].tensor,
-         state_->piece(binding.program, id).view);
-  }
-}
 
 std::size_t Engine::bind(shard::BoundGraph graph) {
   State& s = *state_;

@@ -9,7 +9,7 @@
 #include "comm/communicator.hpp"
 #include "kernels/base/view.hpp"
 #include "kernels/math/matmul.hpp"
-#include "shard/file/model_file.hpp"
+#include "runtime/weight_store.hpp"
 #include "shard/plan/plan.hpp"
 
 namespace tpinfer::runtime {
@@ -40,28 +40,21 @@ struct StepTimes {
 class Engine {
  public:
   // Collective: makes the sub-groups that the plan's collectives span. `world` outlives the engine
-  // and has plan.mesh.size() ranks; all ranks pass the same plan.
+  // and has plan.mesh.size() ranks; all ranks pass the same plan. `weights` may be shared with
+  // other engines, before any of them allocates; without it the engine has its own.
   Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& world,
-         const EngineOptions& options);
+         const EngineOptions& options, std::shared_ptr<WeightStore> weights = nullptr);
   ~Engine();
 
-  // Bytes of this rank's weights and activations.
-  std::size_t bytes_needed() const;
+  // This rank's weights: to be opened and loaded there.
+  WeightStore& weights() const;
 
-  // Takes that memory, once, and tests the kernels at the shapes of the plan. Local; before
-  // anything else. Throws Fault::memory when there is not enough.
+  // Bytes of this rank's activations.
+  std::size_t activation_bytes_needed() const;
+
+  // Takes memory for weights and activations and tests the kernels at the shapes of the plan.
+  // Local; once, before anything else. Throws Fault::memory when there is not enough.
   void allocate();
-
-  // Opens the files that load() will read and no others. Local; throws what ModelFile::prepare
-  // throws.
-  void open_weights(shard::ModelFile& file) const;
-
-  // Reads this rank's box of every weight, nothing else; local. `progress` gets bytes done and
-  // bytes in all. Throws what ModelFile::read throws, the weight named.
-  void load(shard::ModelFile& file, const std::function<void(std::size_t, std::size_t)>& progress);
-
-  // Calls `body` with every loaded weight of this rank: its name and its part.
-  void for_each_weight(const std::function<void(const std::string&, const View&)>& body) const;
 
   // The same decisions on other extents (another batch size); weights stay, activations grow when
   // they must. Collective, as new collectives may need new sub-groups. Returns its number; the

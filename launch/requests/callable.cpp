@@ -16,14 +16,13 @@ Options for_graph(Options options, const std::string& graph) {
 
 }  // namespace
 
-Callable::Callable(const Context& context, const std::string& graph, bool load)
+Callable::Callable(const Context& context, const std::string& graph)
     : options_(for_graph(context.options, graph)),
       runner_(std::make_unique<Runner>(options_, context.session, context.model, context.story)) {
-  const shard::Graph& parsed = runner_->graph();
-  name_ = parsed.name;
-  batch_ = shard::batch_symbol(parsed);
+  name_ = runner_->signature().name;
+  batch_ = runner_->batch();
   std::set<std::string> symbols;
-  for (const shard::ValueSpec& input : parsed.inputs) {
+  for (const shard::ValueSpec& input : inputs()) {
     for (const shard::Extent& extent : input.shape) {
       if (!extent.symbol.empty()) symbols.insert(extent.symbol);
     }
@@ -34,11 +33,10 @@ Callable::Callable(const Context& context, const std::string& graph, bool load)
   if (!batch_.empty() && options_.batch_size > 0) first[batch_] = options_.batch_size;
   runner_->plan(first, 0);
   tell_plan(context, *runner_);
-  if (load) runner_->load();
 }
 
 std::vector<shard::Tensor> Callable::outputs_on(const shard::Symbols& symbols) const {
-  const shard::BoundGraph bound = runner_->bound(symbols);
+  const shard::BoundGraph bound = runner_->graphs().front()->bound(symbols);
   std::vector<shard::Tensor> tensors;
   for (const std::string& output : bound.outputs) tensors.push_back(bound.tensor(output));
   return tensors;
@@ -53,7 +51,8 @@ bool Callable::rows_stay_apart(const shard::Symbols& symbols) const {
   if (known != apart_.end()) return known->second;
   bool apart = true;
   try {
-    shard::check_streamable(runner_->graph(), runner_->bound(others), batch_, "--batch");
+    const GraphRunner& graph = *runner_->graphs().front();
+    shard::check_streamable(graph.graph(), graph.bound(others), batch_, "--batch");
   } catch (const Error&) {
     apart = false;
   }
@@ -74,8 +73,11 @@ std::vector<std::unique_ptr<Callable>> load_callables(const Context& context) {
   if (!context.options.graph.empty()) names = {context.options.graph};
   std::vector<std::unique_ptr<Callable>> callables;
   for (const std::string& name : names) {
-    callables.push_back(std::make_unique<Callable>(context, name, !context.options.dry_run));
+    callables.push_back(std::make_unique<Callable>(context, name));
   }
+  std::vector<Runner*> runners;
+  for (const auto& callable : callables) runners.push_back(&callable->runner());
+  if (!context.options.dry_run) Runner::load_together(runners);
   return callables;
 }
 
@@ -88,9 +90,9 @@ RankTimes times_of(std::vector<std::unique_ptr<Callable>>& callables) {
     all.communication += one.communication;
     all.waiting += one.waiting;
     all.weight_bytes_read += one.weight_bytes_read;
-    all.weight_bytes += one.weight_bytes;
     all.activation_bytes += one.activation_bytes;
-    all.files_opened = one.files_opened;  // what follows counts for the process
+    all.weight_bytes = one.weight_bytes;  // what follows counts for the process
+    all.files_opened = one.files_opened;
     all.bytes_sent = one.bytes_sent;
     all.collective_calls = one.collective_calls;
     all.peak_resident_bytes = one.peak_resident_bytes;

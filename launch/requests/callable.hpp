@@ -14,13 +14,13 @@ namespace tpinfer::launch {
 
 class Callable {
  public:
-  // Plans and loads. Collective; throws the same error on all ranks. Without dynamic extents in the
+  // Plans. Collective; throws the same error on all ranks. Without dynamic extents in the
   // options (--batch-size) every symbol is 1 at first; larger ones come with the requests.
-  Callable(const Context& context, const std::string& graph, bool load);
+  Callable(const Context& context, const std::string& graph);
 
   const std::string& name() const { return name_; }
-  const std::vector<shard::ValueSpec>& inputs() const { return runner_->graph().inputs; }
-  const std::vector<std::string>& outputs() const { return runner_->graph().outputs; }
+  const std::vector<shard::ValueSpec>& inputs() const { return runner_->signature().inputs; }
+  const std::vector<std::string>& outputs() const { return runner_->signature().outputs; }
   // The symbols of the inputs' extents, sorted.
   const std::vector<std::string>& symbols() const { return symbols_; }
   // The symbol whose rows several requests may share; "" = none.
@@ -49,7 +49,8 @@ class Callable {
   mutable std::map<shard::Symbols, bool> apart_;  // what has been found, by the other extents
 };
 
-// The graphs of the model, or the one of --graph, in index order. Collective.
+// The graphs of the model, or the one of --graph, in index order; loaded, but for a dry run.
+// Collective.
 std::vector<std::unique_ptr<Callable>> load_callables(const Context& context);
 
 // The figures of this rank over all of them.

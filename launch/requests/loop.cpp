@@ -134,7 +134,7 @@ class RequestLoop {
     }
     comm::together(world_, "write report", [&] {
       if (!o_.report.empty() && world_.rank() == 0) {
-        write_report(o_, callables_[0]->runner().planned(), report);
+        write_report(o_, callables_[0]->runner().graphs().front()->planned(), report);
       }
     });
   }

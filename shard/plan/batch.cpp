@@ -85,9 +85,9 @@ void follow_rows(const Graph& graph, const BoundGraph& bound, const std::string&
 
 }  // namespace
 
-std::string batch_symbol(const Graph& graph) {
+std::string batch_symbol(const std::vector<ValueSpec>& inputs) {
   std::string symbol;
-  for (const ValueSpec& input : graph.inputs) {
+  for (const ValueSpec& input : inputs) {
     if (input.shape.empty() || input.shape[0].symbol.empty()) continue;
     if (!symbol.empty() && symbol != input.shape[0].symbol) return "";
     symbol = input.shape[0].symbol;
@@ -105,7 +105,7 @@ void check_streamable(const Graph& graph, const BoundGraph& bound, const std::st
 }
 
 std::vector<std::string> batch_inputs(const Graph& graph, const BoundGraph& bound) {
-  const std::string symbol = batch_symbol(graph);
+  const std::string symbol = batch_symbol(graph.inputs);
   std::vector<std::string> names;
   std::int64_t rows = -1;
   for (const ValueSpec& input : graph.inputs) {

@@ -9,8 +9,8 @@
 
 namespace tpinfer::shard {
 
-// The symbol at dimension 0 of the graph's inputs; "" when the inputs have none or two.
-std::string batch_symbol(const Graph& graph);
+// The symbol at dimension 0 of a graph's inputs; "" when the inputs have none or two.
+std::string batch_symbol(const std::vector<ValueSpec>& inputs);
 
 // Follows the rows of that symbol through the rules. `bound` has all rows, at least two: a part of
 // them may look harmless by chance (a Slice that happens to keep them all, a weight as long as the
@@ -20,7 +20,7 @@ std::string batch_symbol(const Graph& graph);
 void check_streamable(const Graph& graph, const BoundGraph& bound, const std::string& symbol,
                       const std::string& option = "--batch-size");
 
-// The inputs that carry the batch at dimension 0: those with batch_symbol(graph); without such a
+// The inputs that carry the batch at dimension 0: those with batch_symbol(); without such a
 // symbol those that are as long as the first one.
 std::vector<std::string> batch_inputs(const Graph& graph, const BoundGraph& bound);
 

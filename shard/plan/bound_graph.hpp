@@ -17,6 +17,7 @@ struct WeightView {
   std::string dataset;      // name under /weights
   Box box;                  // the part of the dataset, before transposition
   bool transposed = false;  // the two dimensions swapped
+  int file = 0;             // of several model files, whose dataset it is
 };
 
 struct Tensor {
@@ -31,6 +32,7 @@ struct WeightInfo {
   DType dtype = DType::f32;  // as kernels see it
   Shape shape;
   std::optional<std::vector<std::int64_t>> constant;
+  int file = 0;  // of several model files, the one that it is read from
 };
 using WeightTable = std::map<std::string, WeightInfo>;
 

@@ -54,6 +54,7 @@ WeightView parse_view(const std::string& text, const WeightTable& weights) {
   const auto found = weights.find(name);
   if (found == weights.end()) bad_view(text, fmt::format("no weight is called \"{}\"", name));
   view.dataset = name;
+  view.file = found->second.file;
   view.box = whole_box(found->second.shape);
   std::size_t dim = 0;
   for (std::size_t begin = 0; !ranges.empty(); ++dim) {

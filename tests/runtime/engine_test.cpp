@@ -61,7 +61,7 @@ std::unique_ptr<Engine> ready(Model& model, const shard::BoundGraph& graph,
                               comm::Communicator& world, const EngineOptions& options = {}) {
   auto engine = std::make_unique<Engine>(graph, shard::make_plan(graph, 1, {}), world, options);
   engine->allocate();
-  engine->load(model.file(), {});
+  engine->weights().load({&model.file()}, {});
   return engine;
 }
 
@@ -71,11 +71,11 @@ TEST(Engine, RunsAModelFile) {
   const auto world = comm::single_rank();
   const shard::BoundGraph graph = test::bind(model, 2);
   Engine engine(graph, shard::make_plan(graph, 1, {}), *world, {});
-  EXPECT_GE(engine.bytes_needed(), 96u * 16 * 4);
+  EXPECT_EQ(engine.weights().part_bytes(), 96u * 16 * 4);
   engine.allocate();
   const std::size_t before = model.file().bytes_read();
   std::size_t told = 0;
-  engine.load(model.file(), [&](std::size_t done, std::size_t all) {
+  engine.weights().load({&model.file()}, [&](std::size_t done, std::size_t all) {
     EXPECT_EQ(all, 96u * 16 * 4);
     told = done;
   });
@@ -91,7 +91,7 @@ TEST(Engine, RunsAModelFile) {
   test::run(engine, std::vector<float>(2 * 96, 0));
   EXPECT_EQ(engine.output(0).as<float>()[5], -0.0F);
   int weights = 0;
-  engine.for_each_weight([&](const std::string& name, const View& view) {
+  engine.weights().for_each([&](const std::string& name, const View& view) {
     EXPECT_EQ(name, "w");
     EXPECT_EQ(view.as<float>()[17], 17.0F);
     ++weights;

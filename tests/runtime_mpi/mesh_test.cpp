@@ -155,7 +155,7 @@ void run_case(std::uint32_t seed, Tally& tally) {
   Engine engine(bound, plan, world(), {});
   engine.allocate();
   const std::size_t before = file.bytes_read();
-  engine.load(file, {});
+  engine.weights().load({&file}, {});
   const std::string what = "seed " + std::to_string(seed) + ", batch " + std::to_string(batch) +
                            ", " + form.name + ", micro-batches " +
                            std::to_string(pipeline_options.micro_batches) + "\n" +

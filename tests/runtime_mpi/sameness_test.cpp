@@ -41,7 +41,7 @@ void expect_same(SharedModel& shared, const shard::BoundGraph& graph, const shar
   Engine engine(graph, plan, world(), {kernels::Family::eigen, c.fast});
   engine.allocate();
   const std::size_t before = shared.model().file().bytes_read();
-  engine.load(shared.model().file(), {});
+  engine.weights().load({&shared.model().file()}, {});
   EXPECT_EQ(shared.model().file().bytes_read() - before, shard::weight_bytes(plan, world().rank()))
       << what;
   const std::string got = test::run(engine, x);

@@ -41,7 +41,7 @@ class SharedModel {
     const shard::BoundGraph graph = test::bind(*model_, batch);
     Engine engine(graph, shard::make_plan(graph, 1, {}), *alone, {});
     engine.allocate();
-    engine.load(model_->file(), {});
+    engine.weights().load({&model_->file()}, {});
     return test::run(engine, x);
   }
 

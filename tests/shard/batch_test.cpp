@@ -21,7 +21,7 @@ Graph graph_of(std::vector<Node> nodes, std::vector<Extent> x) {
 
 void check(const Graph& graph, std::int64_t batch = 4) {
   const WeightTable weights{{"w", test::weight({96, 16})}, {"b", test::weight({16})}};
-  const std::string symbol = batch_symbol(graph);
+  const std::string symbol = batch_symbol(graph.inputs);
   check_streamable(graph, bind(graph, {{symbol, batch}}, weights, test::rules()), symbol);
 }
 
@@ -29,12 +29,13 @@ const std::vector<Extent> kBatched{{0, "batch"}, {96, ""}};
 
 TEST(Batch, TheSymbolOfTheInputs) {
   Graph graph = graph_of({test::node("Neg", "n", {"x"}, "y")}, kBatched);
-  EXPECT_EQ(batch_symbol(graph), "batch");
+  EXPECT_EQ(batch_symbol(graph.inputs), "batch");
   graph.inputs.push_back({"z", DType::f32, {{3, ""}}});
-  EXPECT_EQ(batch_symbol(graph), "batch");  // z is the same for all rows
+  EXPECT_EQ(batch_symbol(graph.inputs), "batch");  // z is the same for all rows
   graph.inputs.push_back({"u", DType::f32, {{0, "other"}}});
-  EXPECT_EQ(batch_symbol(graph), "");
-  EXPECT_EQ(batch_symbol(graph_of({test::node("Neg", "n", {"x"}, "y")}, {{4, ""}, {96, ""}})), "");
+  EXPECT_EQ(batch_symbol(graph.inputs), "");
+  EXPECT_EQ(
+      batch_symbol(graph_of({test::node("Neg", "n", {"x"}, "y")}, {{4, ""}, {96, ""}}).inputs), "");
 }
 
 TEST(Batch, LayersOfANetworkStream) {

@@ -1,0 +1,89 @@
+// One graph on all ranks: planned, with its engine. A Runner has one, or several for a pipeline.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "launch/options.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/pipeline.hpp"
+#include "runtime/weight_store.hpp"
+#include "shard/plan/planner.hpp"
+
+namespace tpinfer::launch {
+
+class GraphRunner {
+ public:
+  // All outlive this. Local.
+  GraphRunner(const Options& options, comm::Communicator& world, const shard::WeightTable& weights,
+              shard::Graph graph);
+
+  const shard::Graph& graph() const { return graph_; }
+  // The symbol of the graph's batch, or "".
+  const std::string& batch() const { return batch_; }
+
+  // Plans for these extents. `rows` > 0: the graph will be run in pieces of a batch of that many
+  // rows; refuses a graph that mixes them. Adds lines to `notes` that the user should see. Local.
+  void plan(const shard::Symbols& symbols, std::int64_t rows, const PlanFiles& files,
+            std::vector<std::string>& notes);
+
+  // What all ranks must agree on: the plan and every option that changes what is computed.
+  std::string fingerprint(const PlanFiles& files) const;
+
+  // Makes the engine, whose weights are in `weights`; `ranks_on_node` share this node's memory.
+  // Collective.
+  void make_engine(const std::shared_ptr<runtime::WeightStore>& weights, int ranks_on_node);
+  // Bytes beside the weights; known when there is an engine.
+  std::size_t activation_bytes() const;
+
+  // Sets the extents of the next runs. Collective.
+  void prepare(const shard::Symbols& symbols);
+  // Whole inputs, to be written before run(), and outputs, valid until the next one.
+  View input(std::size_t i) const { return pipeline_->input(i); }
+  View output(std::size_t i) const { return pipeline_->output(i); }
+  // Collective. Every NaN of the outputs is the canonical one.
+  void run();
+
+  shard::BoundGraph bound(const shard::Symbols& symbols) const;
+
+  // Valid from plan() on.
+  const shard::Plan& planned() const { return *plan_; }
+  const shard::BoundGraph& bound_graph() const { return *bound_; }
+  const shard::PlanOptions& plan_options() const { return plan_options_; }
+  // Bytes of weights and activations on the rank with the most.
+  shard::RankNeed largest_need() const;
+  // Micro-batches of a run on the extents that were planned.
+  int micro_batches() const { return micro_batches_; }
+  // What steps took beside what was predicted, a line per operator and collective. Collective.
+  std::vector<std::string> times_beside_predictions();
+
+  runtime::Engine& engine() const { return *engine_; }
+  double collective_seconds() const;
+  std::size_t memory_bytes() const;  // activations, whole batches, buffers
+  std::int64_t runs() const { return runs_; }
+
+ private:
+  void choose_micro_batches(const shard::MeshOptions& mesh);
+  runtime::Pipeline::Options pipeline_options() const;
+  void check_streams(std::int64_t rows, const std::string& option) const;
+
+  const Options& options_;
+  comm::Communicator& world_;
+  const shard::WeightTable& weights_;
+  shard::Graph graph_;
+  std::string batch_;
+  shard::Symbols symbols_;
+  std::optional<shard::BoundGraph> bound_;
+  shard::PlanOptions plan_options_;
+  std::optional<shard::Plan> plan_;
+  std::unique_ptr<runtime::Engine> engine_;
+  std::unique_ptr<runtime::Pipeline> pipeline_;
+  int micro_batches_ = 1;
+  std::int64_t runs_ = 0;
+};
+
+}  // namespace tpinfer::launch
