@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <thread>
@@ -69,6 +70,17 @@ int affinity_cores() {
   CPU_ZERO(&mask);
   if (sched_getaffinity(0, sizeof mask, &mask) == 0) return std::max(1, CPU_COUNT(&mask));
   return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// "27.08 9.11 5.02 17/812 30911" of /proc/loadavg: 17 can run now, this one among them.
+double crowding() {
+  std::FILE* file = std::fopen("/proc/loadavg", "re");
+  if (file == nullptr) return 1;
+  int running = 0;
+  const int found = std::fscanf(file, "%*f %*f %*f %d", &running);
+  std::fclose(file);
+  const double cores = std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
+  return found == 1 ? std::max(1.0, (running - 1) / cores) : 1;
 }
 
 std::string host_name() {

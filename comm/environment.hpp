@@ -22,6 +22,9 @@ StartedBy started_by();
 // Cores that this process may run on (its affinity mask), at least 1.
 int affinity_cores();
 
+// How many processes want a processor now for each processor of this machine; at least 1.
+double crowding();
+
 std::string host_name();
 
 }  // namespace tpinfer::comm

@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace tpinfer::comm {
 namespace {
@@ -98,6 +103,26 @@ TEST(Environment, NonsenseIsIgnored) {
 TEST(Environment, ThisMachine) {
   EXPECT_GE(affinity_cores(), 1);
   EXPECT_FALSE(host_name().empty());
+}
+
+TEST(Environment, CrowdingCountsThoseThatWantAProcessor) {
+  EXPECT_GE(crowding(), 1);
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  std::atomic<bool> stop{false};
+  std::vector<std::jthread> busy;
+  for (unsigned i = 0; i < 4 * cores; ++i) {
+    busy.emplace_back([&] {
+      while (!stop) {
+      }
+    });
+  }
+  double most = 0;
+  for (int i = 0; i < 50 && most < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    most = std::max(most, crowding());
+  }
+  stop = true;
+  EXPECT_GE(most, 2);
 }
 
 }  // namespace
