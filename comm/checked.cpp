@@ -75,11 +75,6 @@ class Checked final : public Communicator {
   void await_broadcast(void* data, std::size_t bytes, int root) override {
     inner_->await_broadcast(data, bytes, root);
   }
-  // Compared afterwards: nobody may wait for a root that has no work yet.
-  void await_broadcast(void* data, std::size_t bytes, int root) override {
-    inner_->await_broadcast(data, bytes, root);
-    check(kBroadcast, root, static_cast<std::int64_t>(bytes));
-  }
   void all_gather(const void* mine, Sizes bytes, void* out) override {
     check(kAllGather, -1, sum(bytes));
     inner_->all_gather(mine, bytes, out);
