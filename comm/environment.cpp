@@ -57,6 +57,13 @@ int environment_size() { return find_size().size; }
 
 std::string environment_size_source() { return find_size().source; }
 
+StartedBy started_by() {
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return StartedBy::mpirun;
+  // Inside a Slurm job mpiexec has srun start its daemons, whose variables its ranks inherit.
+  if (std::getenv("MPI_LOCALNRANKS") != nullptr) return StartedBy::mpiexec;
+  return in_slurm_step() ? StartedBy::srun : StartedBy::nobody;
+}
+
 int affinity_cores() {
   // Masks of machines with more than 1024 cores do not fit cpu_set_t: fall back to the count.
   cpu_set_t mask;

@@ -77,8 +77,10 @@ std::uint64_t group_available() {
 
 }  // namespace
 
+std::uint64_t available_memory_bytes() { return std::min(system_available(), group_available()); }
+
 void check_memory(std::size_t bytes_per_rank, int ranks_on_node) {
-  const std::uint64_t available = std::min(system_available(), group_available());
+  const std::uint64_t available = available_memory_bytes();
   const auto ranks = static_cast<std::uint64_t>(ranks_on_node);
   if (bytes_per_rank <= available / ranks) return;
   fail(Fault::memory,

@@ -122,6 +122,7 @@ void declare(CLI::App& app, Options& o) {
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
+  t.flag("--doctor", o.doctor, "say what is wrong with this launch, and stop: exit 0 or 78");
   t.flag("--dry-run", o.dry_run, "plan and check everything, compute nothing");
   t.group("Plan");
   t.value("--strategy", o.plan.strategies, "NODE=((1,8),(8,1))",
@@ -176,7 +177,7 @@ void check_requests(const Options& o) {
 }
 
 void check(const Options& o) {
-  if (!o.calibrate.empty()) return;
+  if (!o.calibrate.empty() || o.doctor) return;
   if (o.model.empty()) fail(Fault::usage, "--model is missing; see tpinfer --help");
   const bool number = !o.print_rank.empty() && o.print_rank.size() < 8 &&
                       std::all_of(o.print_rank.begin(), o.print_rank.end(),

@@ -27,6 +27,7 @@ struct Options {
   std::string max_request = "64MiB";  // the longest line
 
   bool check = false;
+  bool doctor = false;  // look at the launch and stop
   bool check_finite = false;
 
   PlanRequest plan;

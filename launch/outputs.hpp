@@ -30,9 +30,8 @@ class OutputRecord {
   void add(const View& rows);
 
   const shard::ArraySpec& spec() const { return spec_; }
-  std::string hash_so_far() const { return hash_.hex_so_far(); }
-  // SHA-256 of the bytes in C order. Call once, at the end.
-  std::string hash() { return hash_.hex(); }
+  // SHA-256 of the bytes so far, in C order.
+  std::string hash() const { return hash_.hex_so_far(); }
   // The two lines of the seed's program:
   //   tensor's name is:y data size is:8192 tensor elements num is:2048
   //   output data is: -48.0 -48.0 -48.0

@@ -11,10 +11,10 @@
 #include "launch/drain.hpp"
 #include "launch/file_names.hpp"
 #include "launch/inputs.hpp"
-#include "launch/job/facts.hpp"
-#include "launch/job/run_job.hpp"
-#include "launch/job/stop_time.hpp"
 #include "launch/instance_log.hpp"
+#include "launch/job/facts.hpp"
+#include "launch/job/restore_inputs.hpp"
+#include "launch/job/run_job.hpp"
 #include "launch/progress.hpp"
 #include "launch/report.hpp"
 #include "launch/row_groups.hpp"
@@ -117,38 +117,27 @@ class InputRun {
     });
     // What is left may go at once where nothing else was asked for.
     batch_size_ = o_.batch_size > 0 ? std::min(o_.batch_size, total_) : total_ - done_;
-    if (batch.empty()) return;
     at_most_[batch] = batch_size_;
   }
 
   void open_job() {
     if (!o_.resume || o_.dry_run) {
-      const std::string found =
-          o_.output.empty() || many(o_.output) ? "" : interrupted_text(o_.output);
+      if (world_.rank() != 0 || o_.output.empty() || many(o_.output)) return;
+      const std::string found = interrupted_text(o_.output);
       if (!found.empty()) context_.story.line("note: " + found);
       return;
     }
     job_.emplace(o_, world_);
-    comm::together(world_, "open progress", [&] { stop_time_.emplace(o_.stop_after); });
-    std::string inputs;
-    for (const InputSource& input : inputs_) {
-      Shape shape;
-      for (const shard::Extent& extent : input.spec().shape) {
-        shape.push_back(extent.symbol.empty() ? extent.value : symbols_.at(extent.symbol));
-      }
-      inputs += fmt::format("{}{} {} {}", inputs.empty() ? "" : ", ", input.spec().name,
-                            name_of(input.spec().dtype), to_text(shape));
-    }
-    done_ = job_->open(total_, facts_of(context_, runner_.graph(), inputs));
+    done_ = job_->open(total_, facts_of(context_, runner_.graph(), inputs_text(inputs_, symbols_)));
   }
 
   // What earlier runs have read and made counts as this run's.
   void restore() {
     comm::together(world_, "restore input", [&] {
-      for (std::size_t i = 0; done_ > 0 && world_.rank() == 0 && i < inputs_.size(); ++i) {
-        restore_input(i);
+      if (world_.rank() == 0) {
+        restore_inputs(*job_, inputs_, symbols_, shard::batch_symbol(runner_.graph()),
+                       o_.check_finite);
       }
-      if (done_ > 0 && world_.rank() == 0) job_->check_inputs();
     });
     outputs_->restore();
     if (done_ > 0) {
@@ -156,48 +145,13 @@ class InputRun {
     }
   }
 
-  bool in_rows(std::size_t i) const {
-    const shard::ValueSpec& spec = inputs_[i].spec();
-    const std::string batch = shard::batch_symbol(runner_.graph());
-    return !spec.shape.empty() && !batch.empty() && spec.shape[0].symbol == batch;
-  }
-
-  void restore_input(std::size_t i) {
-    constexpr std::size_t kSlabBytes = std::size_t{4} << 20;
-    const shard::ValueSpec& spec = inputs_[i].spec();
-    Shape shape;
-    for (const shard::Extent& extent : spec.shape) {
-      shape.push_back(extent.symbol.empty() ? extent.value : symbols_.at(extent.symbol));
-    }
-    const std::int64_t all = in_rows(i) ? done_ : shape.empty() ? 1 : shape[0];
-    if (!shape.empty()) shape[0] = 1;
-    const std::size_t row_bytes = std::max<std::size_t>(1, byte_count(shape, spec.dtype));
-    const auto step = static_cast<std::int64_t>(std::max<std::size_t>(1, kSlabBytes / row_bytes));
-    for (std::int64_t begin = 0; begin < all; begin += step) {
-      const Range rows{begin, std::min(all, begin + step)};
-      if (!shape.empty()) shape[0] = rows.size();
-      std::vector<std::byte> bytes(byte_count(shape, spec.dtype));
-      const View view{bytes.data(), spec.dtype, shape};
-      inputs_[i].read(rows, view);
-      if (o_.check_finite) refuse_not_finite("input " + spec.name, view);
-      job_->add_input(spec.name, view);
-    }
-  }
-
   // Between two batches: whether to go on is agreed by all ranks.
   void stop_if_asked(std::int64_t begin) {
     if (!job_) return stop_if_drained(world_, begin, total_);
-    constexpr int kTimeIsUp = -1, kGoOn = -2;
-    stop_time_->begin_batch();
-    const bool late = world_.rank() == 0 && stop_time_->too_late(job_->save_seconds());
-    const int reason = agreed_stop(world_, late ? kTimeIsUp : kGoOn);
-    if (reason == kGoOn) return;
+    const std::string reason = job_->reason_to_stop();
+    if (reason.empty()) return;
     outputs_->save(begin);
-    throw comm::AgreedError(Fault::temporary,
-                            fmt::format("ended by {} after {} of {} rows, {}",
-                                        reason == kTimeIsUp ? "--stop-after " + o_.stop_after
-                                                            : fmt::format("signal {}", reason),
-                                        begin, total_, job_->advice(begin)));
+    job_->stop(reason, begin);
   }
 
   // The extents of rows [begin, end).
@@ -220,7 +174,7 @@ class InputRun {
       Feed feed{everywhere_, groups_ ? &*groups_ : nullptr, {begin, end}, {}};
       feed.fill = [&](std::size_t i, const View& view) {
         inputs_[i].read(rows_of(i, begin, end), view);
-        if (job_ && (in_rows(i) || begin == 0)) job_->add_input(inputs_[i].spec().name, view);
+        if (job_) add_input(i, view, begin == 0);
       };
       instances_.predict([&] { runner_.run(symbols_for(begin, end), feed); });
       if (repetition_ == 0) outputs_->take({begin, end});
@@ -229,6 +183,13 @@ class InputRun {
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     predict_seconds_ += seconds;
     fastest_ = repetition_ == 0 ? seconds : std::min(fastest_, seconds);
+  }
+
+  void add_input(std::size_t i, const View& view, bool first) {
+    const shard::ValueSpec& spec = inputs_[i].spec();
+    if (first || in_rows(spec, shard::batch_symbol(runner_.graph()))) {
+      job_->add_input(spec.name, view);
+    }
   }
 
   // Inputs without the batch are read whole each time.
@@ -312,10 +273,9 @@ class InputRun {
   std::vector<InputSource> inputs_;
   shard::Symbols symbols_, at_most_;
   std::int64_t rows_ = 0, batch_size_ = 0;
-  std::int64_t total_ = 1;     // what the run counts: rows, or 1
-  std::int64_t done_ = 0;      // of these, by earlier runs
-  std::optional<RunJob> job_;  // --resume
-  std::optional<StopTime> stop_time_;
+  std::int64_t total_ = 1;           // what the run counts: rows, or 1
+  std::int64_t done_ = 0;            // of these, by earlier runs
+  std::optional<RunJob> job_;        // --resume
   std::vector<std::string> beside_;  // --explain: measured beside predicted
   bool everywhere_ = false;
   std::optional<RowGroups> groups_;  // inputs that each part of the ranks brings

@@ -106,7 +106,7 @@ void RunOutputs::restore() {
   comm::together(world_, "check progress", [&] {
     for (std::size_t i = 0; kept_ && i < records_.size(); ++i) {
       if (saved_ == 0) continue;
-      rows_.job->check_hash("output " + records_[i].spec().name, records_[i].hash_so_far());
+      rows_.job->check_hash("output " + records_[i].spec().name, records_[i].hash());
     }
   });
 }
@@ -136,7 +136,7 @@ void RunOutputs::save(std::int64_t rows) {
 
 void RunOutputs::save_progress(std::int64_t rows) {
   std::map<std::string, std::string> hashes;
-  for (const OutputRecord& record : records_) hashes[record.spec().name] = record.hash_so_far();
+  for (const OutputRecord& record : records_) hashes[record.spec().name] = record.hash();
   rows_.job->save(*kept_, rows, hashes);
   saved_ = rows;
 }
@@ -180,7 +180,7 @@ void RunOutputs::finish(Report& report) {
   }
   comm::together(world_, "write output", [&] {
     if (kept_) {
-      if (rows_.job->rows_done() < rows_.total) save_progress(rows_.total);
+      save_progress(rows_.total);
       rows_.job->finishing();
     }
     if (writer_) writer_->finish();

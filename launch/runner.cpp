@@ -84,11 +84,8 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
   comm::set_phase("make groups");
   for (Runner* runner : runners) {
     runner->weights_ = weights;
-    for (const auto& graph : runner->graphs_) {
-      graph->make_engine(weights, [&session = runner->session_](std::size_t bytes) {
-        launch::check_memory(bytes, session.ranks_on_node());
-      });
-    }
+    for (const auto& graph : runner->graphs_)
+      graph->make_engine(weights, first.session_.ranks_on_node());
   }
   comm::together(world, "open weights", [&] { weights->open({&file}); });
   comm::together(world, "allocate memory", [&] {

@@ -24,6 +24,7 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
 #include "launch/calibrate.hpp"
+#include "launch/doctor/doctor.hpp"
 #include "launch/drain.hpp"
 #include "launch/instance_log.hpp"
 #include "launch/memory_check.hpp"
@@ -58,6 +59,9 @@ int refuse(Fault fault, const char* text) {
       comm::say(fmt::format("rank {} on {}: {}", rank, comm::host_name(), text));
     }
   } else {
+    // srun --kill-on-bad-exit=1 sends SIGTERM, whose status would then win over ours.
+    signal(SIGTERM, SIG_IGN);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
     comm::say(text);
   }
   return static_cast<int>(fault);
@@ -92,6 +96,7 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   comm::Communicator& world = session.world();
   launch::watch_signals();
   launch::Story story(world.rank() == 0 && !options.quiet);
+  for (const std::string& line : launch::launch_warnings(world.size())) story.line(line);
   if (!options.calibrate.empty()) {
     comm::together(world, "check files", [&] {
       launch::KeptFiles kept;
@@ -151,6 +156,7 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     return refuse(error.fault(), error.what());
   }
+  launch::end_on_signals();
   signal(SIGPIPE, SIG_IGN);  // | head -1 is no failure
   signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
   try {
@@ -160,6 +166,7 @@ int main(int argc, char** argv) {
       if (comm::environment_rank() == 0) launch::print(*command.text);
       return 0;
     }
+    if (command.options.doctor) return launch::run_doctor(command.options);
     return run_session(command.options);
   } catch (const Error& error) {
     return refuse(error.fault(), error.what());

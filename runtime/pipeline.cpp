@@ -30,6 +30,7 @@ std::byte* rows_at(const View& whole, std::int64_t row) {
 Pipeline::Pipeline(Engine& engine, comm::Communicator& world, Options options,
                    const shard::Symbols& planned)
     : engine_(engine), world_(world), options_(std::move(options)), bindings_{{planned, {}}} {
+  symbols_ = planned;
   const shard::Mesh& mesh = engine.plan().mesh;
   const int axis = mesh.axis(shard::kPipelineAxis);
   if (axis >= 0) {

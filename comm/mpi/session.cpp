@@ -16,6 +16,7 @@
 #include "comm/mpi/abort.hpp"
 #include "comm/mpi/check.hpp"
 #include "comm/mpi/communicator.hpp"
+#include "comm/mpi/launcher.hpp"
 #include "comm/texts.hpp"
 #include "kernels/base/error.hpp"
 
@@ -33,6 +34,8 @@ void yield_when_crowded() {
   if (std::atol(ranks) > cores) setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
 
+<<<<<<< HEAD
+=======
 int size_of_world() {
   int size = 1;
   check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
@@ -66,6 +69,7 @@ MPI_Comm usable_communicator(int fortran_handle) {
   return comm;
 }
 
+>>>>>>> main
 }  // namespace
 
 struct Session::State {
@@ -92,6 +96,7 @@ struct Session::State {
 Session::Session(const SessionOptions& options) : state_(std::make_unique<State>()) {
   set_phase("start MPI");
   fault_site("init");
+  refuse_srun_without_pmix();
   yield_when_crowded();
   const Waiting waiting("MPI_Init");
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &state_->thread_level),

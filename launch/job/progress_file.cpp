@@ -36,6 +36,7 @@ JobProgress parse(const std::string& text) {
   for (const auto& [name, value] : json.at("facts").items()) {
     progress.facts.emplace_back(name, value.get<std::string>());
   }
+  progress.model_times = json.at("model_times").get<std::string>();
   progress.total = json.at("total").get<std::int64_t>();
   progress.done = json.at("done").get<std::int64_t>();
   progress.finishing = json.at("finishing").get<bool>();
@@ -50,12 +51,10 @@ JobProgress parse(const std::string& text) {
 std::string to_text(const JobProgress& progress) {
   Json facts = Json::object();
   for (const auto& [name, value] : progress.facts) facts[name] = value;
-  const Json json{{"schema", kSchema},
-                  {"facts", facts},
-                  {"total", progress.total},
-                  {"done", progress.done},
-                  {"finishing", progress.finishing},
-                  {"hashes", progress.hashes}};
+  const Json json{
+      {"schema", kSchema},        {"facts", facts},        {"model_times", progress.model_times},
+      {"total", progress.total},  {"done", progress.done}, {"finishing", progress.finishing},
+      {"hashes", progress.hashes}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -16,6 +16,7 @@ struct JobProgress {
   // What decides the result, by name, in the order in which differences are told: the model, the
   // inputs, the options that change bits. Not what only changes how it is computed.
   std::vector<std::pair<std::string, std::string>> facts;
+  std::string model_times;                    // see Facts
   std::int64_t total = 0;                     // rows, or whatever the job counts
   std::int64_t done = 0;                      // of these, whole on disk
   bool finishing = false;                     // all are, and the output is being put in place

@@ -9,6 +9,7 @@
 #include "comm/fault.hpp"
 #include "comm/together.hpp"
 #include "kernels/base/error.hpp"
+#include "launch/drain.hpp"
 #include "shard/plan/text_check.hpp"
 
 namespace tpinfer::launch {
@@ -16,14 +17,16 @@ namespace tpinfer::launch {
 RunJob::RunJob(const Options& options, comm::Communicator& world)
     : options_(options), world_(world), progress_path_(progress_path(options.output)) {}
 
-std::int64_t RunJob::open(std::int64_t total,
-                          const std::vector<std::pair<std::string, std::string>>& facts) {
+std::int64_t RunJob::open(std::int64_t total, const Facts& facts) {
+  total_ = total;
   comm::together(world_, "open progress", [&] {
+    stop_time_.emplace(options_.stop_after);
     if (world_.rank() != 0) return;
     file_ = std::make_unique<shard::OutputFile>(options_.output, shard::OutputFile::Naming::kept);
     mine_.total = total;
     read_progress_of(total);
-    for (const auto& [name, value] : facts) fact(name, value);
+    for (const auto& [name, value] : facts.same) fact(name, value);
+    compare_model(facts);
   });
   world_.broadcast(&rows_done_, sizeof rows_done_, 0);
   return rows_done_;
@@ -62,6 +65,20 @@ void RunJob::read_progress_of(std::int64_t total) {
 void RunJob::fact(const std::string& name, const std::string& value) {
   mine_.facts.emplace_back(name, value);
   if (found_) check_fact(progress_path_, *found_, name, value);
+}
+
+// Files with the same sizes and samples, but other times, may still hold other weights.
+void RunJob::compare_model(const Facts& facts) {
+  mine_.model_times = facts.model_times;
+  if (!found_ || found_->model_times == facts.model_times) return;
+  try {
+    facts.prove_model();
+  } catch (const Error& error) {
+    if (error.fault() != Fault::data) throw;
+    fail(Fault::data,
+         fmt::format("{}: {} of {} rows are done, but model {}{}", progress_path_, found_->done,
+                     found_->total, error.what(), start_again_text(progress_path_)));
+  }
 }
 
 std::unique_ptr<shard::KeptArrays> RunJob::keep(std::vector<shard::ArraySpec> arrays,
@@ -108,6 +125,7 @@ void RunJob::save(shard::KeptArrays& writer, std::int64_t rows,
   for (const auto& [name, hash] : output_hashes) mine_.hashes["output " + name] = hash;
   for (const auto& [name, hash] : inputs_) mine_.hashes["input " + name] = hash.hex_so_far();
   write_progress(progress_path_, mine_);
+  writer.keep();
   saved_ = Clock::now();
   save_seconds_ = std::max(save_seconds_, std::chrono::duration<double>(saved_ - start).count());
 }
@@ -127,9 +145,23 @@ void RunJob::finished() {
   remove_progress(progress_path_);
 }
 
-std::string RunJob::advice(std::int64_t rows) const {
-  if (rows == 0) return "nothing is kept yet; run it again with --resume";
-  return fmt::format("kept in {}; run it again with --resume", shard::kept_path(options_.output));
+std::string RunJob::reason_to_stop() {
+  constexpr int kTimeIsUp = -1, kGoOn = -2;
+  stop_time_->begin_batch();
+  const bool late = world_.rank() == 0 && stop_time_->too_late(save_seconds_);
+  const int reason = agreed_stop(world_, late ? kTimeIsUp : kGoOn);
+  return reason == kGoOn       ? ""
+         : reason == kTimeIsUp ? "--stop-after " + options_.stop_after
+                               : fmt::format("signal {}", reason);
+}
+
+void RunJob::stop(const std::string& reason, std::int64_t rows) const {
+  const std::string where =
+      rows == 0 ? "nothing is kept yet" : "kept in " + shard::kept_path(options_.output);
+  throw comm::AgreedError(Fault::temporary,
+                          fmt::format("ended by {} after {} of {} rows, {}; run it again with "
+                                      "--resume",
+                                      reason, rows, total_, where));
 }
 
 std::string interrupted_text(const std::string& output) {

@@ -12,7 +12,9 @@
 #include "comm/communicator.hpp"
 #include "kernels/base/sha256.hpp"
 #include "kernels/base/view.hpp"
+#include "launch/job/facts.hpp"
 #include "launch/job/progress_file.hpp"
+#include "launch/job/stop_time.hpp"
 #include "launch/options.hpp"
 #include "shard/arrays/array_writer.hpp"
 #include "shard/arrays/output_file.hpp"
@@ -30,11 +32,11 @@ class RunJob {
   RunJob(const Options& options, comm::Communicator& world);
 
   // Locks the output, reads the progress of an earlier run over `total` rows and returns how many
-  // are done. `facts` are those known before planning. Collective; throws the same error on all
+  // are done. `facts` are those known before planning. Also starts to watch the time for
+  // --stop-after. Collective; throws the same error on all
   // ranks: Fault::data when the progress is damaged or belongs to another run, Fault::cannot_create
   // when the files cannot be made or another run holds them.
-  std::int64_t open(std::int64_t total,
-                    const std::vector<std::pair<std::string, std::string>>& facts);
+  std::int64_t open(std::int64_t total, const Facts& facts);
   std::int64_t rows_done() const { return rows_done_; }
 
   // A fact that is known later. Throws Fault::data as open().
@@ -56,19 +58,21 @@ class RunJob {
   // Throws Fault::io, Fault::cannot_create; the progress saved before stays valid.
   void save(shard::KeptArrays& writer, std::int64_t rows,
             const std::map<std::string, std::string>& output_hashes);
-  // The slowest save so far.
-  double save_seconds() const { return save_seconds_; }
 
   // Before and after the output is put in place. finished() removes all but the output.
   void finishing();
   void finished();
 
-  // "which are kept in y.npy.part; run it again with --resume". Any rank.
-  std::string advice(std::int64_t rows) const;
+  // Between two batches: "signal 10" or "--stop-after 25m" when any rank got that signal or another
+  // batch would end too late; else "". Collective, the same on all ranks.
+  std::string reason_to_stop();
+  // Ends the run after `rows` rows, which are saved. Collective; throws Fault::temporary.
+  [[noreturn]] void stop(const std::string& reason, std::int64_t rows) const;
 
  private:
   using Clock = std::chrono::steady_clock;
   void read_progress_of(std::int64_t total);
+  void compare_model(const Facts& facts);
 
   const Options& options_;
   comm::Communicator& world_;
@@ -77,9 +81,10 @@ class RunJob {
   std::optional<JobProgress> found_;         // of an earlier run, with rows done
   JobProgress mine_;
   std::map<std::string, Sha256> inputs_;
-  std::int64_t rows_done_ = 0;
+  std::int64_t rows_done_ = 0, total_ = 0;
+  std::optional<StopTime> stop_time_;
   Clock::time_point saved_ = Clock::now();
-  double save_seconds_ = 0;
+  double save_seconds_ = 0;  // the slowest so far
 };
 
 // Without --resume: "y.npy.progress: 300 of 1000 rows of an interrupted run are kept; …", or "".

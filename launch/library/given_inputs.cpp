@@ -39,7 +39,8 @@ void check_fits(const shard::ValueSpec& spec, const Input& input) {
 
 }  // namespace
 
-std::vector<Input> match_inputs(const shard::Graph& graph, const std::vector<Input>& given) {
+std::vector<Input> match_inputs(const shard::Signature& signature,
+                                const std::vector<Input>& given) {
   std::map<std::string, const Input*> by_name;
   for (const Input& input : given) {
     if (!by_name.emplace(input.name, &input).second) {
@@ -48,7 +49,7 @@ std::vector<Input> match_inputs(const shard::Graph& graph, const std::vector<Inp
   }
   std::vector<Input> matched;
   std::string names;
-  for (const shard::ValueSpec& spec : graph.inputs) {
+  for (const shard::ValueSpec& spec : signature.inputs) {
     names += (names.empty() ? "" : ", ") + spec.name;
     const auto at = by_name.find(spec.name);
     if (at == by_name.end()) fail(Fault::data, fmt::format("input {} is missing", spec.name));
@@ -63,12 +64,12 @@ std::vector<Input> match_inputs(const shard::Graph& graph, const std::vector<Inp
   return matched;
 }
 
-shard::Symbols extents_of(const shard::Graph& graph, const std::vector<Input>& matched,
+shard::Symbols extents_of(const shard::Signature& signature, const std::vector<Input>& matched,
                           const shard::Symbols& most) {
   shard::Symbols extents;
   for (std::size_t i = 0; i < matched.size(); ++i) {
     for (std::size_t d = 0; d < matched[i].shape.size(); ++d) {
-      const std::string& symbol = graph.inputs[i].shape[d].symbol;
+      const std::string& symbol = signature.inputs[i].shape[d].symbol;
       if (symbol.empty()) continue;
       const std::int64_t value = matched[i].shape[d];
       const std::int64_t first = extents.try_emplace(symbol, value).first->second;
@@ -86,9 +87,9 @@ shard::Symbols extents_of(const shard::Graph& graph, const std::vector<Input>& m
   return extents;
 }
 
-std::vector<ValueInfo> describe_inputs(const shard::Graph& graph) {
+std::vector<ValueInfo> describe_inputs(const shard::Signature& signature) {
   std::vector<ValueInfo> values;
-  for (const shard::ValueSpec& spec : graph.inputs) {
+  for (const shard::ValueSpec& spec : signature.inputs) {
     ValueInfo value{spec.name, std::string(name_of(spec.dtype)), {}, {}};
     for (const shard::Extent& extent : spec.shape) {
       value.shape.push_back(extent.symbol.empty() ? extent.value : -1);

@@ -82,13 +82,13 @@ void LibraryRun::read_table(const std::string& path) {
   table_ = comm::broadcast_text(world, table_, 0);
 }
 
-shard::Symbols LibraryRun::example_extents(const shard::Graph& graph,
+shard::Symbols LibraryRun::example_extents(const shard::Signature& signature,
                                            const runtime::Model& model) const {
   shard::Symbols known;
-  const shard::ExampleInfo* example = example_of(model, graph.name);
+  const shard::ExampleInfo* example = example_of(model, signature.name);
   for (std::size_t i = 0; example && i < example->inputs.size(); ++i) {
     const shard::TensorInfo& data = example->inputs[i].data;
-    for (const shard::ValueSpec& spec : graph.inputs) {
+    for (const shard::ValueSpec& spec : signature.inputs) {
       if (spec.name != data.name || spec.shape.size() != data.shape.size()) continue;
       for (std::size_t d = 0; d < data.shape.size(); ++d) {
         if (!spec.shape[d].symbol.empty()) known[spec.shape[d].symbol] = data.shape[d];
@@ -106,10 +106,10 @@ void LibraryRun::load(const std::map<std::string, std::int64_t>& wanted) {
     model = std::make_unique<runtime::Model>(shard::parse_model_table(table_));
   });
   auto runner = std::make_unique<Runner>(options_, *session_, *model, story_);
-  const shard::Graph& graph = runner->graph();
+  const shard::Signature& signature = runner->signature();
   shard::Symbols extents;
   comm::together(world, "plan", [&] {
-    extents = complete_extents(graph, wanted, example_extents(graph, *model));
+    extents = complete_extents(signature, wanted, example_extents(signature, *model));
   });
   runner->plan(extents, 0);
   runner->load();
@@ -117,7 +117,7 @@ void LibraryRun::load(const std::map<std::string, std::int64_t>& wanted) {
   std::vector<ValueInfo> outputs;
   for (std::size_t i = 0; i < runner->output_count(); ++i) {
     const shard::Tensor tensor = runner->output_tensor(i);
-    outputs.push_back({graph.outputs[i], std::string(name_of(tensor.dtype)), tensor.shape,
+    outputs.push_back({signature.outputs[i], std::string(name_of(tensor.dtype)), tensor.shape,
                        std::vector<std::string>(tensor.shape.size())});
   }
   inputs_ = describe_inputs(graph);
@@ -135,8 +135,8 @@ shard::Symbols LibraryRun::agree_on_extents(const std::vector<Input>& given, Inp
   shard::Symbols symbols;
   comm::together(world, "read input", [&] {
     if (!everywhere && world.rank() != 0) return;
-    matched = match_inputs(runner_->graph(), given);
-    symbols = extents_of(runner_->graph(), matched, extents_);
+    matched = match_inputs(runner_->signature(), given);
+    symbols = extents_of(runner_->signature(), matched, extents_);
   });
   if (everywhere) {
     hashes_agree(world, "the shape of the inputs", symbols_text(symbols));
@@ -172,7 +172,8 @@ std::vector<Output> LibraryRun::copy_outputs() {
   std::vector<Output> outputs;
   for (std::size_t i = 0; i < runner_->output_count(); ++i) {
     const View view = runner_->output(i);
-    Output output{runner_->graph().outputs[i], std::string(name_of(view.dtype)), view.shape, {}};
+    Output output{
+        runner_->signature().outputs[i], std::string(name_of(view.dtype)), view.shape, {}};
     const auto* bytes = static_cast<const std::byte*>(view.data);
     output.data.assign(bytes, bytes + view.bytes());
     outputs.push_back(std::move(output));

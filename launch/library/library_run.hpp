@@ -38,7 +38,8 @@ class LibraryRun {
 
  private:
   void read_table(const std::string& path);
-  shard::Symbols example_extents(const shard::Graph& graph, const runtime::Model& model) const;
+  shard::Symbols example_extents(const shard::Signature& signature,
+                                 const runtime::Model& model) const;
   shard::Symbols agree_on_extents(const std::vector<Input>& given, InputsOf whose,
                                   std::vector<Input>& matched);
   std::vector<Output> copy_outputs();

@@ -37,12 +37,12 @@ Options library_options(const std::string& path, const std::vector<std::string>&
   return parse_command_line(static_cast<int>(words.size()), words.data()).options;
 }
 
-shard::Symbols complete_extents(const shard::Graph& graph,
+shard::Symbols complete_extents(const shard::Signature& signature,
                                 const std::map<std::string, std::int64_t>& wanted,
                                 const shard::Symbols& known) {
   shard::Symbols extents;
   std::string names;
-  for (const shard::ValueSpec& input : graph.inputs) {
+  for (const shard::ValueSpec& input : signature.inputs) {
     for (const shard::Extent& extent : input.shape) {
       if (extent.symbol.empty()) continue;
       const auto example = known.find(extent.symbol);
@@ -54,7 +54,7 @@ shard::Symbols complete_extents(const shard::Graph& graph,
   for (const auto& [symbol, value] : wanted) {
     const auto at = extents.find(symbol);
     if (at == extents.end()) {
-      fail(Fault::usage, fmt::format("graph {} has no symbol \"{}\"; it has {}", graph.name, symbol,
+      fail(Fault::usage, fmt::format("{} has no symbol \"{}\"; it has {}", signature.name, symbol,
                                      names.empty() ? "none" : names));
     }
     if (value < 0) fail(Fault::usage, fmt::format("extent \"{}\" is {}", symbol, value));

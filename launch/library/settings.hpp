@@ -7,6 +7,7 @@
 
 #include "launch/options.hpp"
 #include "shard/plan/bound_graph.hpp"
+#include "shard/plan/signature.hpp"
 
 namespace tpinfer::launch {
 
@@ -14,9 +15,9 @@ namespace tpinfer::launch {
 // --timeout there is none, and nothing is printed.
 Options library_options(const std::string& path, const std::vector<std::string>& arguments);
 
-// `wanted` completed by `graph`'s other symbols: from its example (`known`), else 1. Throws
-// Fault::usage for a symbol that the graph has not, and for a negative extent.
-shard::Symbols complete_extents(const shard::Graph& graph,
+// `wanted` completed by the other symbols: from its example (`known`), else 1. Throws
+// Fault::usage for a symbol that is not there, and for a negative extent.
+shard::Symbols complete_extents(const shard::Signature& signature,
                                 const std::map<std::string, std::int64_t>& wanted,
                                 const shard::Symbols& known);
 

@@ -87,12 +87,12 @@ RankTimes times_of(std::vector<std::unique_ptr<Callable>>& callables) {
     const RankTimes one = callable->runner().times();
     all.load = std::max(all.load, one.load);  // all were loaded together
     all.weight_bytes_read = std::max(all.weight_bytes_read, one.weight_bytes_read);
-    all.weight_bytes = std::max(all.weight_bytes, one.weight_bytes);
     all.compute += one.compute;
     all.communication += one.communication;
     all.waiting += one.waiting;
     all.activation_bytes += one.activation_bytes;
-    all.files_opened = one.files_opened;  // what follows counts for the process
+    all.weight_bytes = one.weight_bytes;  // what follows counts for the process
+    all.files_opened = one.files_opened;
     all.bytes_sent = one.bytes_sent;
     all.collective_calls = one.collective_calls;
     all.peak_resident_bytes = one.peak_resident_bytes;

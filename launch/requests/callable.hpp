@@ -49,7 +49,8 @@ class Callable {
   mutable std::map<shard::Symbols, bool> apart_;  // what has been found, by the other extents
 };
 
-// The graphs of the model, or the one of --graph, in index order, loaded. Collective.
+// The graphs of the model, or the one of --graph, in index order; loaded, but for a dry run.
+// Collective.
 std::vector<std::unique_ptr<Callable>> load_callables(const Context& context);
 
 // The figures of this rank over all of them.

@@ -36,12 +36,13 @@ class ArrayWriter {
 
 // An ArrayWriter whose rows outlive the process, in kept_path(target), where a later process goes
 // on. Destroyed without finish(): the file stays if it was there
-// before or save() was called.
+// before or keep() was called.
 class KeptArrays : public ArrayWriter {
  public:
-  // From now on the file stays when this process ends; rows appended so far are on disk. Throws
-  // Fault::io.
+  // Rows appended so far, to disk. Throws Fault::io.
   virtual void save() = 0;
+  // From now on the file stays when this process ends.
+  virtual void keep() = 0;
 
   // Rows [rows.begin, rows.end) of array `output`, of those that were written. Throws Fault::data
   // when the file is too short, Fault::io when reading fails.

@@ -26,7 +26,7 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   // Takes the disk space of the first `bytes` bytes now, where the file system can. Throws
-  // Fault::io when there is not enough, before anything is computed.
+  // Fault::io when there is not enough, before anything is computed. Not in a file that was there.
   void reserve(std::uint64_t bytes);
 
   // Writes at a byte offset, in any order; beats once per 4 MiB. Throws Fault::io.

@@ -28,10 +28,9 @@ void PlacedWriter::finish() {
   commit(*file_);
 }
 
-void PlacedWriter::save() {
-  file_->sync();
-  file_->keep();
-}
+void PlacedWriter::save() { file_->sync(); }
+
+void PlacedWriter::keep() { file_->keep(); }
 
 void PlacedWriter::read_rows(std::size_t output, Range rows, void* out) {
   const std::size_t row_bytes = rows_.row_bytes(output);

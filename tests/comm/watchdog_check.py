@@ -14,6 +14,8 @@ import time
 
 PROBE = os.path.abspath(sys.argv[1])
 MPIEXEC = os.environ.get("TPINFER_MPIEXEC", "mpirun")
+HYDRA = b"HYDRA" in subprocess.run([MPIEXEC, "--version"], stdout=subprocess.PIPE).stdout
+CROWD = ["-bind-to", "none"] if HYDRA else ["--oversubscribe", "--bind-to", "none"]
 LIMIT = 1.5
 START = 2.0  # launch and teardown of a healthy run on a busy machine; a bound, not a measure
 LADDER = 2.5  # Open MPI's launcher ends the others in up to two seconds when a rank has exited
@@ -54,7 +56,7 @@ def run(ranks, fault=None, limit=LIMIT, steps=10, extra=(), environment=None, du
     """Runs the probe (ranks=0: without a launcher). during(process) acts from outside."""
     command = [PROBE, str(limit), str(steps), *extra]
     if ranks > 0:
-        command = [MPIEXEC, "-n", str(ranks), "--oversubscribe", "--bind-to", "none", *command]
+        command = [MPIEXEC, "-n", str(ranks), *CROWD, *command]
     env = ENVIRONMENT | (environment or {})
     if fault:
         env["TPINFER_FAULT"] = fault
