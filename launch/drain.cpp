@@ -24,12 +24,18 @@ void watch_signals() {
   for (int number : {SIGTERM, SIGINT, SIGUSR1}) sigaction(number, &action, nullptr);
 }
 
-void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows) {
-  const int mine = asked_by;
+int drain_signal() { return asked_by; }
+
+int agreed_stop(comm::Communicator& world, int mine) {
+  if (asked_by != 0) mine = asked_by;
   std::vector<int> all(static_cast<std::size_t>(world.size()));
   const std::vector<std::size_t> bytes(all.size(), sizeof mine);
   world.all_gather(&mine, bytes, all.data());
-  const int number = *std::max_element(all.begin(), all.end());
+  return *std::max_element(all.begin(), all.end());
+}
+
+void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows) {
+  const int number = agreed_stop(world, 0);
   if (number == 0) return;
   throw comm::AgreedError(Fault::temporary,
                           fmt::format("ended by signal {} after {} of {} rows; no output was "

@@ -11,6 +11,12 @@ namespace tpinfer::launch {
 // second SIGTERM or SIGINT kills as usual.
 void watch_signals();
 
+// The signal that asked this process to end, 0 when none has. Local.
+int drain_signal();
+// Whether any rank was asked to end: the number of a signal, else the largest `mine` of all ranks,
+// which stands for another reason and is less than 1. Collective: one small all-gather.
+int agreed_stop(comm::Communicator& world, int mine);
+
 // Throws Fault::temporary on all ranks when any of them was asked to end, saying how many rows were
 // done. Collective: one small all-gather.
 void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows);

@@ -79,9 +79,10 @@ void GraphRunner::check_streams(std::int64_t rows, const std::string& option) co
   shard::check_streamable(graph_, bound(symbols), batch_, option);
 }
 
-void GraphRunner::make_engine(const std::shared_ptr<runtime::WeightStore>& weights) {
+void GraphRunner::make_engine(const std::shared_ptr<runtime::WeightStore>& weights,
+                              const std::function<void(std::size_t)>& check_memory) {
   const runtime::EngineOptions engine_options{kernels::parse_family(options_.kernels),
-                                              options_.fast, options_.explain};
+                                              options_.fast, options_.explain, check_memory};
   engine_ = std::make_unique<runtime::Engine>(*bound_, *plan_, world_, engine_options, weights);
   pipeline_ = std::make_unique<runtime::Pipeline>(
       *engine_, world_, pipeline_options(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,8 +35,10 @@ class GraphRunner {
   // What all ranks must agree on: the plan and every option that changes what is computed.
   std::string fingerprint(const PlanFiles& files) const;
 
-  // Makes the engine, whose weights are in `weights`. Collective.
-  void make_engine(const std::shared_ptr<runtime::WeightStore>& weights);
+  // Makes the engine, whose weights are in `weights`. `check_memory` is asked before activations
+  // grow (EngineOptions). Collective.
+  void make_engine(const std::shared_ptr<runtime::WeightStore>& weights,
+                   const std::function<void(std::size_t)>& check_memory);
   // Bytes beside the weights; known when there is an engine.
   std::size_t activation_bytes() const;
 

@@ -48,6 +48,15 @@ void check_memory(std::size_t bytes_per_rank, int ranks_on_node) {
                    bytes_text(bytes_per_rank), ranks_on_node, bytes_text(available)));
 }
 
+void check_own_memory(const std::string& what, std::size_t bytes) {
+  constexpr std::size_t kAlwaysThere = std::size_t{16} << 20;  // no need to look
+  if (bytes <= kAlwaysThere) return;
+  const std::uint64_t available = std::min(system_available(), group_available());
+  if (bytes <= available) return;
+  fail(Fault::memory,
+       fmt::format("{}: {} wanted, {} available", what, bytes_text(bytes), bytes_text(available)));
+}
+
 // "VmHWM:     12345 kB" of /proc/self/status.
 std::size_t peak_resident_bytes() {
   std::ifstream file("/proc/self/status");

@@ -22,13 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void refuse_not_finite(const std::string& what, const View& view) {
-  const auto index = first_not_finite(view);
-  if (!index) return;
-  fail(Fault::data, fmt::format("--check-finite: {} has {} at element {} of {}", what,
-                                element_text(view, *index), *index, to_text(view.shape)));
-}
-
 }  // namespace
 
 void hashes_agree(comm::Communicator& world, const std::string& what, const std::string& hash) {
@@ -91,7 +84,11 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
   comm::set_phase("make groups");
   for (Runner* runner : runners) {
     runner->weights_ = weights;
-    for (const auto& graph : runner->graphs_) graph->make_engine(weights);
+    for (const auto& graph : runner->graphs_) {
+      graph->make_engine(weights, [&session = runner->session_](std::size_t bytes) {
+        launch::check_memory(bytes, session.ranks_on_node());
+      });
+    }
   }
   comm::together(world, "open weights", [&] { weights->open({&file}); });
   comm::together(world, "allocate memory", [&] {

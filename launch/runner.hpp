@@ -56,6 +56,9 @@ class Runner {
   // Element type and shape of output i on extents that were planned or run last.
   shard::Tensor output_tensor(std::size_t i) const;
 
+  // The graph on these extents. Throws Fault::data where they do not fit together. Local.
+  shard::BoundGraph bound(const shard::Symbols& symbols) const;
+
   RankTimes times();
   // The graphs that it runs, each planned for itself; at least one.
   const std::vector<std::unique_ptr<GraphRunner>>& graphs() const { return graphs_; }

@@ -1,4 +1,4 @@
-// MPI is up while a Session lives.
+// The ranks of a run: MPI is up while a Session lives.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,12 @@ struct SessionOptions {
 class Session {
  public:
   explicit Session(const SessionOptions& options = {});
+
+  // For a program that has called MPI_Init itself: the session's world is a duplicate of the
+  // communicator with this Fortran handle, freed at the end; MPI stays up. Collective over that
+  // communicator. Throws Fault::config when MPI is not up, Fault::usage for no communicator or an
+  // inter-communicator. Several may live at once.
+  explicit Session(int fortran_communicator, const SessionOptions& options = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -43,6 +49,8 @@ class Session {
 
  private:
   struct State;
+  void find_ranks(const SessionOptions& options);
+  void leave_communicator();
   std::unique_ptr<State> state_;
 };
 

@@ -11,6 +11,7 @@ SOURCE = pathlib.Path(os.environ.get("TPINFER_SOURCE", pathlib.Path(__file__).pa
 BIN = pathlib.Path(os.environ.get("TPINFER_BIN", SOURCE / "build/bin"))
 PMPI_LIBRARY = os.environ.get("TPINFER_PMPI_LIBRARY", str(BIN / "../tests/libcount_collectives.so"))
 OPENS_LIBRARY = os.environ.get("TPINFER_OPENS_LIBRARY", str(BIN / "../tests/libcount_opens.so"))
+FAIL_LIBRARY = os.environ.get("TPINFER_FAIL_LIBRARY", str(BIN / "../tests/libfail_calls.so"))
 MPIEXEC = os.environ.get("TPINFER_MPIEXEC", "mpirun")  # Open MPI's or MPICH's
 NP = int(os.environ.get("TPINFER_NP", "0"))
 HYDRA = b"HYDRA" in subprocess.run([MPIEXEC, "--version"], stdin=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ MARK = "\x1e"  # stands between the outputs of two commands
 # What differs from machine to machine and from run to run. Hashes, counts and shares are compared.
 VARYING = [
     (re.compile(r"\d+\.\d+ s\b"), "T s"),
+    (re.compile(r"predict time =  \S+"), "predict time =  T"),
     (re.compile(r": \d+ rows per second"), ": N rows per second"),
     (re.compile(r"sent at most \d+ bytes"), "sent at most N bytes"),  # includes host names
     (re.compile(r"\d+ threads? per rank, .*?, kernels"), "THREADS, kernels"),
