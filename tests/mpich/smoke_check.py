@@ -80,7 +80,7 @@ def the_checks_of_the_command_line(folder):
     need_mpich()
     names = ["known_answers", "mesh"]
     if os.environ.get("TPINFER_LONG_TESTS"):
-        names += ["inputs", "settings", "shard_run", "strategies", "talking"]
+        names += ["inputs", "settings", "strategies"]
     for name in names:
         script = SOURCE / f"tests/cli/{name}_check.py"
         counts = [n for n in ("1", "2") if n in script.read_text().splitlines()[1].split()]
