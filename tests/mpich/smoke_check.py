@@ -78,9 +78,9 @@ def communicators(folder):
 @check
 def the_checks_of_the_command_line(folder):
     need_mpich()
-    names = ["known_answers", "talking"]
+    names = ["known_answers", "mesh"]
     if os.environ.get("TPINFER_LONG_TESTS"):
-        names += ["mesh", "inputs", "strategies", "shard_run", "settings"]
+        names += ["inputs", "settings", "strategies"]
     for name in names:
         script = SOURCE / f"tests/cli/{name}_check.py"
         counts = [n for n in ("1", "2") if n in script.read_text().splitlines()[1].split()]
@@ -131,7 +131,7 @@ def what_the_launcher_makes_of_failures(folder):
 def the_wrong_launcher(folder):
     need_mpich()
     model = write_network(folder)
-    ours = run(["--model", model, "--input", "x=ones"], np=2, env={"TPINFER_MPIEXEC": None})
+    ours = run(["--model", model, "--input", "x=ones"], np=2)
     equal(ours.status, 0, f"Open MPI with its own; {ours.stderr}")
     result = with_mpich([BIN / "tpinfer", "--model", model, "--input", "x=ones"], 2)
     refused(result, 78, "wrong launcher")
