@@ -12,6 +12,7 @@
 #include "launch/file_names.hpp"
 #include "launch/inputs.hpp"
 #include "launch/instance_log.hpp"
+#include "launch/instances/start_gate.hpp"
 #include "launch/progress.hpp"
 #include "launch/report.hpp"
 #include "launch/row_groups.hpp"
@@ -61,6 +62,9 @@ class InputRun {
       return 0;
     }
     instances_.build([&] { runner_.load(); });
+    comm::together(world_, "wait for the other instances", [&] {
+      if (world_.rank() == 0) pass_start_gate();
+    });
     for (repetition_ = 0; repetition_ < o_.repeat; ++repetition_) run_all_rows();
     finish();
     return 0;
