@@ -21,7 +21,13 @@ struct Options {
   std::int64_t print_head = 10;  // 0 = print no outputs
   std::string print_rank = "0";  // "0", "all", a number
 
+  std::string requests;               // JSON lines, - = stdin; "" = one run
+  int batch = 1;                      // requests that may share a run
+  int max_queue = 64;                 // requests read ahead
+  std::string max_request = "64MiB";  // the longest line
+
   bool check = false;
+  bool doctor = false;  // look at the launch and stop
   bool check_finite = false;
 
   PlanRequest plan;
@@ -32,6 +38,10 @@ struct Options {
   bool fast = false;
   std::string kernels = "eigen";  // eigen | blas | reference
   int threads = 0;                // 0 = cores of the affinity mask / ranks on the node
+
+  bool resume = false;     // keep progress beside `output`, go on from an earlier run's
+  double save_every = 5;   // seconds between two saves of it
+  std::string stop_after;  // "" = never, a duration, auto
 
   double timeout_seconds = 60;
   bool quiet = false;

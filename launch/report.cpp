@@ -39,6 +39,14 @@ Json rank_json(const RankTimes& rank) {
           {"peak_resident_bytes", rank.peak_resident_bytes}};
 }
 
+Json requests_json(const RequestCounts& counts) {
+  const double per_second =
+      counts.seconds > 0 ? static_cast<double>(counts.requests) / counts.seconds : 0;
+  return {{"answered", counts.requests}, {"instances", counts.instances},
+          {"errors", counts.errors},     {"runs", counts.runs},
+          {"seconds", counts.seconds},   {"requests_per_second", per_second}};
+}
+
 }  // namespace
 
 void write_report(const Options& options, const shard::Plan& plan, const Report& report) {
@@ -71,6 +79,7 @@ void write_report(const Options& options, const shard::Plan& plan, const Report&
                                  {"exit", instance.exit}});
   }
   if (!report.accuracy.empty()) json["accuracy"] = report.accuracy;
+  if (report.requests) json["requests"] = requests_json(*report.requests);
   for (const RankTimes& rank : report.ranks) json["rank"].push_back(rank_json(rank));
   const std::string text = json.dump(2) + "\n";
   shard::OutputFile file(options.report);

@@ -1,12 +1,14 @@
 // What happened, as JSON (--report): for scripts that run tpinfer.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "kernels/base/shape.hpp"
 #include "launch/options.hpp"
 #include "launch/rank_times.hpp"
+#include "launch/requests/counts.hpp"
 #include "shard/plan/plan.hpp"
 
 namespace tpinfer::launch {
@@ -34,6 +36,7 @@ struct Report {
   std::vector<OutputReport> outputs;
   std::string accuracy;  // the line that was printed, if any
   std::vector<RankTimes> ranks;
+  std::optional<RequestCounts> requests = {};  // with --requests
 };
 
 // Writes {"schema": 1, ...} to options.report, whole or not at all (docs/command-line.md).

@@ -23,13 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void refuse_not_finite(const std::string& what, const View& view) {
-  const auto index = first_not_finite(view);
-  if (!index) return;
-  fail(Fault::data, fmt::format("--check-finite: {} has {} at element {} of {}", what,
-                                element_text(view, *index), *index, to_text(view.shape)));
-}
-
 // Which version of the model's files the weights come from.
 std::string identity_of(const shard::ModelTable& table) {
   std::string text = table.path;
@@ -117,7 +110,8 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
   comm::set_phase("make groups");
   for (Runner* runner : runners) {
     runner->weights_ = weights;
-    for (const auto& graph : runner->graphs_) graph->make_engine(weights);
+    for (const auto& graph : runner->graphs_)
+      graph->make_engine(weights, first.session_.ranks_on_node());
   }
   SharedWeights shared(first.session_, *weights, identity_of(first.model_.table()),
                        !options.private_weights);
