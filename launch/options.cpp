@@ -150,6 +150,7 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::IsMember({"eigen", "blas", "reference"}));
   t.value("--threads", o.threads, "N", "threads per rank [cores of the mask / ranks on the node]")
       ->check(at_least(1));
+  t.flag("--private-weights", o.private_weights, "a copy of equal weights for each rank of a host");
   t.flag("--fast", o.fast, "library sums: bits may change with the number of ranks");
   t.group("Run");
   t.value("--timeout", o.timeout_seconds, "SECONDS",

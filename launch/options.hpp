@@ -47,6 +47,7 @@ struct Options {
   bool quiet = false;
   std::string progress = "auto";  // auto | bar | lines | none
   std::string report;
+  bool private_weights = false;
   bool compat_log = false;  // the messages of parallel workers, instead of outputs
 };
 

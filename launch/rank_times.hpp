@@ -11,9 +11,10 @@ namespace tpinfer::launch {
 
 struct RankTimes {
   double load = 0, compute = 0, communication = 0, waiting = 0;  // seconds
-  std::int64_t weight_bytes_read = 0;  // stored bytes, from the model file
-  std::int64_t files_opened = 0;       // of the model
-  std::int64_t weight_bytes = 0;       // in memory
+  std::int64_t weight_bytes_read = 0;    // stored bytes, from the model file
+  std::int64_t files_opened = 0;         // of the model
+  std::int64_t weight_bytes = 0;         // in memory
+  std::int64_t shared_weight_bytes = 0;  // of these: in memory that another process has filled
   std::int64_t activation_bytes = 0;
   std::int64_t bytes_sent = 0;
   std::int64_t collective_calls = 0;

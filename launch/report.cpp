@@ -31,6 +31,7 @@ Json rank_json(const RankTimes& rank) {
           {"weight_bytes_read", rank.weight_bytes_read},
           {"files_opened", rank.files_opened},
           {"weight_bytes", rank.weight_bytes},
+          {"shared_weight_bytes", rank.shared_weight_bytes},
           {"activation_bytes", rank.activation_bytes},
           {"collective_calls", rank.collective_calls},
           {"bytes_sent", rank.bytes_sent},

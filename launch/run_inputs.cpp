@@ -12,6 +12,7 @@
 #include "launch/file_names.hpp"
 #include "launch/inputs.hpp"
 #include "launch/instance_log.hpp"
+#include "launch/instances/start_gate.hpp"
 #include "launch/job/facts.hpp"
 #include "launch/job/restore_inputs.hpp"
 #include "launch/job/run_job.hpp"
@@ -66,6 +67,9 @@ class InputRun {
     }
     if (job_) restore();
     instances_.build([&] { runner_.load(); });
+    comm::together(world_, "wait for the other instances", [&] {
+      if (world_.rank() == 0) pass_start_gate();
+    });
     for (repetition_ = 0; repetition_ < o_.repeat; ++repetition_) run_all_rows();
     finish();
     return 0;

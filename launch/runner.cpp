@@ -14,6 +14,7 @@
 #include "launch/memory_check.hpp"
 #include "launch/outputs.hpp"
 #include "launch/progress.hpp"
+#include "launch/shared_weights.hpp"
 #include "shard/file/given_strategies.hpp"
 #include "shard/file/text_file.hpp"
 
@@ -21,6 +22,31 @@ namespace tpinfer::launch {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Which version of the model's files the weights come from.
+std::string identity_of(const shard::ModelTable& table) {
+  std::string text = table.path;
+  for (const shard::FileInfo& file : table.files) {
+    text += fmt::format("\n{} {} {} {}", file.path, file.identity.bytes, file.identity.mtime_ns,
+                        file.identity.sample_hash);
+  }
+  return text;
+}
+
+// Collective.
+void tell(const SharedWeights& shared, comm::Communicator& world, Story& story) {
+  if (shared.copies() < shared.ranks()) {
+    story.line(
+        fmt::format("weights: {} for {} with weights of 1 MiB or more",
+                    shared.copies() == 1 ? "one copy" : fmt::format("{} copies", shared.copies()),
+                    counted(static_cast<std::size_t>(shared.ranks()), "rank")));
+  }
+  for (const std::string& note : comm::all_gather_texts(world, shared.note())) {
+    if (note.empty()) continue;
+    story.line("note: " + note);
+    break;  // of several ranks the first
+  }
+}
 
 }  // namespace
 
@@ -87,9 +113,11 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
     for (const auto& graph : runner->graphs_)
       graph->make_engine(weights, first.session_.ranks_on_node());
   }
+  SharedWeights shared(first.session_, *weights, identity_of(first.model_.table()),
+                       !options.private_weights);
   comm::together(world, "open weights", [&] { weights->open({&file}); });
   comm::together(world, "allocate memory", [&] {
-    std::size_t bytes = weights->bytes_needed();
+    std::size_t bytes = shared.own_bytes();
     for (Runner* runner : runners) {
       for (const auto& graph : runner->graphs_) bytes += graph->activation_bytes();
     }
@@ -101,17 +129,21 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
   Progress progress(
       world.rank() == 0 && !options.quiet ? progress_style(options.progress) : ProgressStyle::none,
       "load weights", "bytes");
-  comm::together(world, "load weights", [&] {
+  shared.fill([&] {
     weights->load({&file}, [&](std::size_t done, std::size_t total) {
       progress.show(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     });
     file.check_unchanged();
     file.release();
+  });
+  tell(shared, world, first.story_);
+  comm::together(world, "check weights", [&] {
     if (!options.check_finite) return;
     weights->for_each([](const std::string& name, const View& view) {
       refuse_not_finite("weight " + name, view);
     });
   });
+  first.mapped_weight_bytes_ = shared.mapped_bytes();
   first.weight_bytes_read_ = file.bytes_read() - metadata_bytes;
   first.load_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
   const std::string& report = first.graphs_.front()->engine().kernel_report();
@@ -182,6 +214,7 @@ RankTimes Runner::times() {
   mine.files_opened = static_cast<std::int64_t>(model_.file().files_opened());
   mine.peak_resident_bytes = static_cast<std::int64_t>(peak_resident_bytes());
   mine.weight_bytes = static_cast<std::int64_t>(weights_->part_bytes());
+  mine.shared_weight_bytes = static_cast<std::int64_t>(mapped_weight_bytes_);
   mine.activation_bytes = static_cast<std::int64_t>(activations);
   mine.bytes_sent = counters.bytes_sent;
   mine.collective_calls = counters.calls;

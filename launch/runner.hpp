@@ -79,6 +79,7 @@ class Runner {
   std::shared_ptr<runtime::WeightStore> weights_;
   double load_seconds_ = 0;
   std::size_t weight_bytes_read_ = 0;
+  std::size_t mapped_weight_bytes_ = 0;
 };
 
 // Compares one text per output over all ranks: equal, or Fault::disagreement naming the ranks that

@@ -49,6 +49,7 @@ void declare(CLI::App& app, LaunchOptions& o, std::string& restart) {
       ->envname("TPINFER_MPIRUN")
       ->type_name("COMMAND");
   app.add_option("--program", o.program, "what an instance runs [tpinfer]")->type_name("FILE");
+  app.add_flag("--start-together", o.start_together, "compute when all instances have loaded");
   app.add_flag("-q,--quiet", o.quiet, "nothing of its own on stderr but warnings and errors");
   app.add_option("--requests", o.requests, "share the requests of FILE (- = stdin) out")
       ->type_name("FILE");

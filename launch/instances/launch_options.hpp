@@ -16,6 +16,7 @@ struct LaunchOptions {
   std::string mpirun = "mpirun -q --bind-to none";  // "" = no launcher: one rank
   std::string program;                              // "" = tpinfer beside this program
   bool quiet = false;
+  bool start_together = false;
   std::string requests;  // "" = none, "-" = stdin
   std::string output;    // of answers; "" = stdout
   int in_flight = 4;

@@ -14,6 +14,7 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/text.hpp"
 #include "launch/instances/cores.hpp"
+#include "launch/instances/variables.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -95,12 +96,20 @@ void Supervisor::make_instances() {
         if (line.starts_with(ours)) line.erase(0, ours.size());
         comm::say(fmt::format("instance {}: {}", number, line));
       }};
+  std::string weights;
+  for (int r = 0; r < options_.ranks && options_.instances > 1; ++r) {
+    weights_.push_back(runtime::SharedMemory::make());
+    weights += (r == 0 ? "" : ":") + weights_.back().path();
+  }
+  if (options_.start_together) gate_ = std::make_unique<StartGate>(options_.instances);
   for (int i = 0; i < options_.instances; ++i) {
     const std::vector<int>& mine = parts[static_cast<std::size_t>(i)];
     ChildSpec spec;
     spec.command = command_of(options_, i, mine.size());
     spec.cores = mine;
-    spec.environment = {fmt::format("TPINFER_LAUNCH_INSTANCE={}", i)};
+    spec.environment = {fmt::format("{}={}", kInstanceVariable, i),
+                        fmt::format("{}={}", kWeightsVariable, weights)};
+    if (gate_) spec.environment.push_back(fmt::format("{}={}", kGateVariable, gate_->path()));
     spec.has_input = serves();
     if (!options_.log_dir.empty()) {
       const std::string front = fmt::format("{}/instance-{}", options_.log_dir, i);
@@ -270,6 +279,7 @@ void Supervisor::reap() {
     const bool work_left = !serves() || !stream_->ended() || !dispatcher_->empty();
     if (stop_signals_ == 0 || serves()) instance.start_again_if_failed(work_left);
     tell_end(instance);
+    if (gate_) gate_->open();  // the others must not wait for it
   }
 }
 

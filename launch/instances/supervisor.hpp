@@ -12,6 +12,8 @@
 #include "launch/instances/instance.hpp"
 #include "launch/instances/launch_options.hpp"
 #include "launch/instances/request_stream.hpp"
+#include "launch/instances/start_gate.hpp"
+#include "runtime/shared_memory.hpp"
 
 namespace tpinfer::launch {
 
@@ -47,6 +49,9 @@ class Supervisor {
 
   LaunchOptions options_;
   Descriptor signals_;
+  std::vector<runtime::SharedMemory>
+      weights_;  // of the instances: one for each rank of an instance
+  std::unique_ptr<StartGate> gate_;
   std::deque<Instance> instances_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<RequestStream> stream_;
