@@ -122,6 +122,7 @@ void declare(CLI::App& app, Options& o) {
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
+  t.flag("--doctor", o.doctor, "say what is wrong with this launch, and stop: exit 0 or 78");
   t.flag("--dry-run", o.dry_run, "plan and check everything, compute nothing");
   t.group("Plan");
   t.value("--strategy", o.plan.strategies, "NODE=((1,8),(8,1))",
@@ -132,6 +133,9 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::IsMember({"cut", "fastest", "batch"}));
   t.value("--mesh", o.plan.mesh, "dp=2,pp=2,tp=2",
           "ranks that share the batch, the layers, the tensors [tp=all]");
+  t.value("--instances", o.plan.instances, "K",
+          "copies of the model that share the batch: dp=K, in equal parts")
+      ->check(at_least(1));
   t.value("--micro-batches", o.micro_batches, "N",
           "pieces of a batch in flight [4 per stage of pp]")
       ->check(at_least(1));
@@ -154,6 +158,7 @@ void declare(CLI::App& app, Options& o) {
   t.flag("-q,--quiet", o.quiet, "say nothing on stderr but errors");
   t.value("--progress", o.progress, "auto|bar|lines|none", "how progress is shown [auto]")
       ->check(CLI::IsMember({"auto", "bar", "lines", "none"}));
+  t.flag("--compat-log", o.compat_log, "print when instances are built, asked and ended");
   t.value("--report", o.report, "FILE", "write what happened as JSON");
 }
 
@@ -172,7 +177,7 @@ void check_requests(const Options& o) {
 }
 
 void check(const Options& o) {
-  if (!o.calibrate.empty()) return;
+  if (!o.calibrate.empty() || o.doctor) return;
   if (o.model.empty()) fail(Fault::usage, "--model is missing; see tpinfer --help");
   const bool number = !o.print_rank.empty() && o.print_rank.size() < 8 &&
                       std::all_of(o.print_rank.begin(), o.print_rank.end(),
@@ -260,6 +265,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
   check(result.options);
   check_resume(result.options);
+  if (result.options.compat_log) result.options.print_head = 0;
   return result;
 }
 

@@ -27,6 +27,7 @@ struct Options {
   std::string max_request = "64MiB";  // the longest line
 
   bool check = false;
+  bool doctor = false;  // look at the launch and stop
   bool check_finite = false;
 
   PlanRequest plan;
@@ -46,6 +47,7 @@ struct Options {
   bool quiet = false;
   std::string progress = "auto";  // auto | bar | lines | none
   std::string report;
+  bool compat_log = false;  // the messages of parallel workers, instead of outputs
 };
 
 // What a command line asks for: a run, or text to print (help, version) and stop.

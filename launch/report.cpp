@@ -61,6 +61,7 @@ void write_report(const Options& options, const shard::Plan& plan, const Report&
             {"repeat", options.repeat},
             {"rows", report.rows},
             {"run_seconds", report.run_seconds},
+            {"predict_seconds", report.predict_seconds},
             {"weight_bytes", shard::total_weight_bytes(plan)},
             {"collectives", collectives_json(plan)}};
   for (const OutputReport& output : report.outputs) {
@@ -68,6 +69,13 @@ void write_report(const Options& options, const shard::Plan& plan, const Report&
                                {"dtype", std::string(name_of(output.dtype))},
                                {"shape", output.shape},
                                {"sha256", output.sha256}});
+  }
+  for (const InstanceReport& instance : report.instances) {
+    json["instances"].push_back({{"ranks", instance.ranks},
+                                 {"build_finish", instance.build_finish},
+                                 {"predict", instance.predict},
+                                 {"reply", instance.reply},
+                                 {"exit", instance.exit}});
   }
   if (!report.accuracy.empty()) json["accuracy"] = report.accuracy;
   if (report.requests) json["requests"] = requests_json(*report.requests);

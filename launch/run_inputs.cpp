@@ -14,6 +14,7 @@
 #include "launch/job/facts.hpp"
 #include "launch/job/run_job.hpp"
 #include "launch/job/stop_time.hpp"
+#include "launch/instance_log.hpp"
 #include "launch/progress.hpp"
 #include "launch/report.hpp"
 #include "launch/row_groups.hpp"
@@ -47,12 +48,15 @@ class InputRun {
       : context_(context),
         o_(context.options),
         world_(context.session.world()),
-        runner_(o_, context.session, context.model, context.story) {}
+        runner_(o_, context.session, context.model, context.story),
+        instances_(o_, world_) {}
 
   int run() {
     open_inputs();
     runner_.plan(at_most_, batch_size_ > 0 ? std::max<std::int64_t>(1, rows_) : 0);
+    comm::together(world_, "plan", [&] { check_instance_rows(o_, runner_, rows_); });
     tell_plan(context_, runner_);
+    if (o_.plan.instances > 0) context_.story.line(instances_text(o_, runner_, rows_));
     outputs_.emplace(context_, runner_,
                      OutputRows{rows_, total_, batch_size_ > 0, groups_ ? &*groups_ : nullptr,
                                 job_ ? &*job_ : nullptr});
@@ -61,7 +65,7 @@ class InputRun {
       return 0;
     }
     if (job_) restore();
-    runner_.load();
+    instances_.build([&] { runner_.load(); });
     for (repetition_ = 0; repetition_ < o_.repeat; ++repetition_) run_all_rows();
     finish();
     return 0;
@@ -218,11 +222,12 @@ class InputRun {
         inputs_[i].read(rows_of(i, begin, end), view);
         if (job_ && (in_rows(i) || begin == 0)) job_->add_input(inputs_[i].spec().name, view);
       };
-      runner_.run(symbols_for(begin, end), feed);
+      instances_.predict([&] { runner_.run(symbols_for(begin, end), feed); });
       if (repetition_ == 0) outputs_->take({begin, end});
       progress.show(end, total);
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    predict_seconds_ += seconds;
     fastest_ = repetition_ == 0 ? seconds : std::min(fastest_, seconds);
   }
 
@@ -240,9 +245,24 @@ class InputRun {
 
   void finish() {
     comm::set_phase("finish");
-    Report report{
-        context_.session.node_count(), context_.threads.threads, rows_, fastest_, {}, {}, {}};
+    Report report{context_.session.node_count(),
+                  context_.threads.threads,
+                  rows_,
+                  fastest_,
+                  0,
+                  {},
+                  {},
+                  {},
+                  {}};
+    report.predict_seconds = slowest(predict_seconds_);
+    instances_.total(report.predict_seconds);
     outputs_->finish(report);
+    instances_.finish();
+    for (int i = 0; i < instances_.instances(); ++i) {
+      report.instances.push_back({instances_.ranks_of(i), instances_.builds(),
+                                  instances_.predictions(), instances_.replies(),
+                                  instances_.exits()});
+    }
     RankTimes mine = runner_.times();
     mine.resident_bytes_at_start = static_cast<std::int64_t>(context_.resident_bytes_at_start);
     report.ranks = gather_times(world_, mine);
@@ -252,6 +272,14 @@ class InputRun {
       if (!o_.report.empty() && world_.rank() == 0)
         write_report(o_, runner_.graphs().front()->planned(), report);
     });
+  }
+
+  // Collective.
+  double slowest(double seconds) {
+    std::vector<double> all(static_cast<std::size_t>(world_.size()));
+    const std::vector<std::size_t> bytes(all.size(), sizeof seconds);
+    world_.all_gather(&seconds, bytes, all.data());
+    return *std::max_element(all.begin(), all.end());
   }
 
   void tell_times(const Report& report) {
@@ -294,7 +322,8 @@ class InputRun {
   int group_ = 0;                    // of this rank on the dp axis
   std::optional<RunOutputs> outputs_;
   int repetition_ = 0;
-  double fastest_ = 0;
+  double fastest_ = 0, predict_seconds_ = 0;
+  InstanceLog instances_;
 };
 
 }  // namespace

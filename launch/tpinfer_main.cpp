@@ -1,11 +1,16 @@
 // tpinfer: the MPI program. mpirun -n 8 tpinfer --model model.h5
 #include <signal.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "comm/activity.hpp"
@@ -19,7 +24,9 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
 #include "launch/calibrate.hpp"
+#include "launch/doctor/doctor.hpp"
 #include "launch/drain.hpp"
+#include "launch/instance_log.hpp"
 #include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
 #include "launch/overwrite.hpp"
@@ -47,11 +54,14 @@ int refuse(Fault fault, const char* text) {
     for (int i = 0; i < 100 && continued == 0; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    // The command line is the same on all ranks.
-    if (continued == 0 && fault != Fault::usage) {
+    // The command line and the launcher are the same for all ranks.
+    if (continued == 0 && fault != Fault::usage && fault != Fault::config) {
       comm::say(fmt::format("rank {} on {}: {}", rank, comm::host_name(), text));
     }
   } else {
+    // srun --kill-on-bad-exit=1 sends SIGTERM, whose status would then win over ours.
+    signal(SIGTERM, SIG_IGN);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
     comm::say(text);
   }
   return static_cast<int>(fault);
@@ -69,11 +79,24 @@ int refuse(Fault fault, const char* text) {
   comm::abort_run(fault, text);
 }
 
+// tpinfer launch ...: another program, which has no MPI in it.
+[[noreturn]] void become_launcher(char** argv) {
+  if (comm::environment_size() > 1) {
+    fail(Fault::usage, "tpinfer launch starts MPI jobs itself; run it without mpirun or srun");
+  }
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string program = (self.parent_path() / "tpinfer-launch").string();
+  execv(program.c_str(), argv + 1);
+  fail(Fault::config, fmt::format("{}: {}", program, std::strerror(errno)));
+}
+
 int run(const launch::Options& options, comm::Session& session, launch::EarlyCheck& check) {
   const std::size_t resident_bytes = launch::peak_resident_bytes();
   comm::Communicator& world = session.world();
   launch::watch_signals();
   launch::Story story(world.rank() == 0 && !options.quiet);
+  for (const std::string& line : launch::launch_warnings(world.size())) story.line(line);
   if (!options.calibrate.empty()) {
     comm::together(world, "check files", [&] {
       launch::KeptFiles kept;
@@ -84,6 +107,8 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
     story.finish();
     return 0;
   }
+  comm::together(world, "read options",
+                 [&] { launch::check_instances(options.plan, world.size()); });
   const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
   comm::together(world, "check files", [&] {
     if (world.rank() == 0) launch::refuse_overwriting(options, model->table(), world.size());
@@ -126,6 +151,12 @@ int run_session(const launch::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  try {
+    if (argc > 1 && std::string_view(argv[1]) == "launch") become_launcher(argv);
+  } catch (const Error& error) {
+    return refuse(error.fault(), error.what());
+  }
+  launch::end_on_signals();
   signal(SIGPIPE, SIG_IGN);  // | head -1 is no failure
   signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
   try {
@@ -135,6 +166,7 @@ int main(int argc, char** argv) {
       if (comm::environment_rank() == 0) launch::print(*command.text);
       return 0;
     }
+    if (command.options.doctor) return launch::run_doctor(command.options);
     return run_session(command.options);
   } catch (const Error& error) {
     return refuse(error.fault(), error.what());

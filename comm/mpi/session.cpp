@@ -16,6 +16,7 @@
 #include "comm/mpi/abort.hpp"
 #include "comm/mpi/check.hpp"
 #include "comm/mpi/communicator.hpp"
+#include "comm/mpi/launcher.hpp"
 #include "comm/texts.hpp"
 #include "kernels/base/error.hpp"
 
@@ -31,23 +32,6 @@ void yield_when_crowded() {
   const bool bound = std::getenv("OMPI_MCA_orte_bound_at_launch") != nullptr;
   const long cores = bound ? sysconf(_SC_NPROCESSORS_ONLN) : affinity_cores();
   if (std::atol(ranks) > cores) setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
-}
-
-int size_of_world() {
-  int size = 1;
-  check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
-  return size;
-}
-
-// Started by another MPI's launcher, every process would run the whole job alone, and all would
-// succeed. A launcher that started several processes of which MPI sees one is not MPI's own.
-void refuse_wrong_launcher() {
-  if (size_of_world() > 1 || environment_size() < 2) return;
-  const std::string text = fmt::format(
-      "wrong launcher: {}={} but {} counts 1 rank; start this program with the launcher of {}",
-      environment_size_source(), environment_size(), mpi_version(), mpi_version());
-  MPI_Finalize();
-  fail(Fault::config, text);
 }
 
 MPI_Comm usable_communicator(int fortran_handle) {
@@ -92,6 +76,7 @@ struct Session::State {
 Session::Session(const SessionOptions& options) : state_(std::make_unique<State>()) {
   set_phase("start MPI");
   fault_site("init");
+  refuse_srun_without_pmix();
   yield_when_crowded();
   const Waiting waiting("MPI_Init");
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &state_->thread_level),

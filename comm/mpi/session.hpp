@@ -17,7 +17,8 @@ struct SessionOptions {
 
 // Make one per process, early in main and in the main thread; it outlives every Communicator.
 // The constructor calls MPI_Init_thread (asking for MPI_THREAD_MULTIPLE) and throws Fault::config
-// when another MPI's launcher started this program, so that each process believes to be alone.
+// when another MPI's launcher started this program, so that each process believes to be alone, or
+// srun without the PMI that this MPI speaks.
 // Both ends are collective. Fault sites: "init", "collective", "finalize".
 class Session {
  public:

@@ -215,10 +215,7 @@ void OutputFile::append(const void* data, std::size_t bytes) {
 }
 
 void OutputFile::commit() {
-<<<<<<< HEAD
   sync();
-=======
-  if (::fsync(descriptor_) != 0) fail_write("writing to disk failed");
   // Without an older file there is no moment in which the new one has a passing name.
   if (working_path_ != temporary_ && ::linkat(AT_FDCWD, working_path_.c_str(), AT_FDCWD,
                                               resolved_.c_str(), AT_SYMLINK_FOLLOW) == 0) {
@@ -226,7 +223,6 @@ void OutputFile::commit() {
     sync_directory();
     return;
   }
->>>>>>> faults
   if (working_path_ != temporary_) {
     registered_ = register_temporary(temporary_);
     if (::linkat(AT_FDCWD, working_path_.c_str(), AT_FDCWD, temporary_.c_str(),

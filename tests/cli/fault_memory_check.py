@@ -2,8 +2,10 @@
 # ranks: 1 3
 """Memory that runs out at any allocation of any rank: 71 or success, in time, and never a wrong
 output. Allocations are counted by tests/profiling/fail_calls.cpp."""
+import os
 import pathlib
 
+from answers import graph, node
 from fault_runs import *
 from harness import *
 
@@ -76,6 +78,52 @@ def a_small_address_space(folder):
         # 127, 255: not even the launcher can start.
         small.disturbed(f"21 {mebibytes} MiB of address space", (*THEIRS, 127, 255), START,
                         prefix=prefix, lines=NP)
+
+
+class ControlGroup:
+    """A control group with a limit; the shell command before a program puts it there."""
+
+    def __init__(self, mebibytes):
+        self.version_1 = pathlib.Path("/sys/fs/cgroup/memory").is_dir()
+        root = pathlib.Path("/sys/fs/cgroup/memory" if self.version_1 else "/sys/fs/cgroup")
+        self.folder = root / f"tpinfer-check-{os.getpid()}"
+        limit = "memory.limit_in_bytes" if self.version_1 else "memory.max"
+        try:
+            self.folder.mkdir()
+            (self.folder / limit).write_text(str(mebibytes << 20))
+        except OSError as error:
+            self.remove()
+            raise Skipped(f"no control groups here: {error}")
+        self.prefix = ["bash", "-c", f'echo $$ > {self.folder}/cgroup.procs; exec "$@"', "-"]
+
+    def remove(self):
+        if self.folder.is_dir() and wait_for(
+                lambda: not (self.folder / "cgroup.procs").read_text()):
+            self.folder.rmdir()
+
+
+@check
+def a_small_control_group(folder):
+    group = ControlGroup(400)
+    try:
+        small = Run(folder)
+        small.disturbed("21 control group of 400 MiB", 0, START, prefix=group.prefix)
+        write_model(folder / "big.h5", graph({"x": [30000, 9000]}, "y", node("Neg", "x", "y")))
+        result = run(["--model", folder / "big.h5"], prefix=group.prefix)
+        refused(result, 71, "allocate memory: ", " per rank on ", " available; use more nodes")
+        note("21 predicted in a control group", result)
+    finally:
+        group.remove()
+
+
+@check
+def killed_for_want_of_memory(folder):
+    group = ControlGroup(2 * NP)  # less than the program itself
+    try:
+        Run(folder).disturbed("21 killed for want of memory", (1, 137), START,
+                              prefix=group.prefix)
+    finally:
+        group.remove()
 
 
 main(table)
