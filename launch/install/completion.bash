@@ -59,7 +59,7 @@ _tpinfer() {
         mapfile -t COMPREPLY < <(compgen -W "$subcommands" -- "$current")
     fi
     if ((${#COMPREPLY[@]} == 0)) && [[ $current != -* ]]; then
-        compopt -o filenames 2>/dev/null
+        compopt -o filenames 2>/dev/null || true
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
     fi
 }

@@ -120,7 +120,7 @@ void LibraryRun::load(const std::map<std::string, std::int64_t>& wanted) {
     outputs.push_back({signature.outputs[i], std::string(name_of(tensor.dtype)), tensor.shape,
                        std::vector<std::string>(tensor.shape.size())});
   }
-  inputs_ = describe_inputs(graph);
+  inputs_ = describe_inputs(signature);
   outputs_ = std::move(outputs);
   extents_ = std::move(extents);
   runner_ = std::move(runner);

@@ -15,14 +15,13 @@ from installation import BUILD, has_library, mpirun, prefix, script, using
 LONG = os.environ.get("TPINFER_LONG_TESTS") == "1"
 
 
-def cmake_list(name):
-    """The version of the project, from its CMakeLists.txt."""
-    return re.search(rf"{name} (\S+)", (SOURCE / "CMakeLists.txt").read_text())[1]
+def project_version():
+    return re.search(r"VERSION (\S+) DESC", (SOURCE / "CMakeLists.txt").read_text())[1]
 
 
 @check
 def everything_is_in_its_place(folder):
-    version = cmake_list("VERSION")
+    version = project_version()
     wanted = ["bin/tpinfer", "bin/tpmodel", "libexec/tpinfer/tpinfer-preflight",
               "lib/cmake/tpinfer/tpinferConfig.cmake",
               "lib/cmake/tpinfer/tpinferConfigVersion.cmake",
@@ -116,7 +115,7 @@ def cmake_users_get_tests_of_models(folder):
     (folder / "CMakeLists.txt").write_text(f"""
         cmake_minimum_required(VERSION 3.22)
         project(checks LANGUAGES NONE)
-        find_package(tpinfer {cmake_list("VERSION")[:3]} REQUIRED)
+        find_package(tpinfer {project_version()[:3]} REQUIRED)
         enable_testing()
         tpinfer_add_check(right "${{tpinfer_MODELS_DIR}}/fashion_mnist.h5" "1;2"
                           OPTIONS --mesh tp=1 --mesh dp=1 TIMEOUT 60 LABELS mine)
