@@ -2,11 +2,8 @@
 #pragma once
 
 #include <cstddef>
-<<<<<<< HEAD
 #include <cstdint>
-=======
 #include <string>
->>>>>>> main
 
 namespace tpinfer::launch {
 
@@ -14,13 +11,11 @@ namespace tpinfer::launch {
 // more than the system (or the control group) says is available. Local.
 void check_memory(std::size_t bytes_per_rank, int ranks_on_node);
 
-<<<<<<< HEAD
 // Memory that the system, or this process's control group, has left.
 std::uint64_t available_memory_bytes();
-=======
-// The same for `bytes` of this process alone: `what` begins the message.
+
+// check_memory() for `bytes` of this process alone: `what` begins the message.
 void check_own_memory(const std::string& what, std::size_t bytes);
->>>>>>> main
 
 // The most memory that this process ever had resident; 0 where the system does not say.
 std::size_t peak_resident_bytes();

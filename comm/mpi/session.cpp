@@ -34,25 +34,6 @@ void yield_when_crowded() {
   if (std::atol(ranks) > cores) setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
 
-<<<<<<< HEAD
-=======
-int size_of_world() {
-  int size = 1;
-  check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
-  return size;
-}
-
-// Started by another MPI's launcher, every process would run the whole job alone, and all would
-// succeed. A launcher that started several processes of which MPI sees one is not MPI's own.
-void refuse_wrong_launcher() {
-  if (size_of_world() > 1 || environment_size() < 2) return;
-  const std::string text = fmt::format(
-      "wrong launcher: {}={} but {} counts 1 rank; start this program with the launcher of {}",
-      environment_size_source(), environment_size(), mpi_version(), mpi_version());
-  MPI_Finalize();
-  fail(Fault::config, text);
-}
-
 MPI_Comm usable_communicator(int fortran_handle) {
   int up = 0, down = 0, between = 0;
   MPI_Initialized(&up);
@@ -69,7 +50,6 @@ MPI_Comm usable_communicator(int fortran_handle) {
   return comm;
 }
 
->>>>>>> main
 }  // namespace
 
 struct Session::State {
