@@ -92,7 +92,7 @@ void check_memory(std::size_t bytes_per_rank, int ranks_on_node) {
 void check_own_memory(const std::string& what, std::size_t bytes) {
   constexpr std::size_t kAlwaysThere = std::size_t{16} << 20;  // no need to look
   if (bytes <= kAlwaysThere) return;
-  const std::uint64_t available = std::min(system_available(), group_available());
+  const std::uint64_t available = available_memory_bytes();
   if (bytes <= available) return;
   fail(Fault::memory,
        fmt::format("{}: {} wanted, {} available", what, bytes_text(bytes), bytes_text(available)));

@@ -45,12 +45,13 @@ using namespace tpinfer;
 volatile sig_atomic_t continued = 0;
 
 // An error before the ranks can speak with each other. Often all have it: the first one says so,
-// and the launcher then ends the others, beginning with SIGCONT (Open MPI) or at once. Who is not
-// ended within a second is alone with its error and says it.
+// and the launcher then ends the others, beginning with SIGCONT (Open MPI) or SIGTERM (srun), or at
+// once; they leave with the same code. Who is not ended within a second is alone with its error and
+// says it.
 int refuse(Fault fault, const char* text) {
   const int rank = comm::environment_rank();
   if (rank != 0) {
-    signal(SIGCONT, [](int) { continued = 1; });
+    for (int number : {SIGCONT, SIGTERM}) signal(number, [](int) { continued = 1; });
     for (int i = 0; i < 100 && continued == 0; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
@@ -59,9 +60,6 @@ int refuse(Fault fault, const char* text) {
       comm::say(fmt::format("rank {} on {}: {}", rank, comm::host_name(), text));
     }
   } else {
-    // srun --kill-on-bad-exit=1 sends SIGTERM, whose status would then win over ours.
-    signal(SIGTERM, SIG_IGN);
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
     comm::say(text);
   }
   return static_cast<int>(fault);
