@@ -14,7 +14,7 @@ void check_memory(std::size_t bytes_per_rank, int ranks_on_node);
 // Memory that the system, or this process's control group, has left.
 std::uint64_t available_memory_bytes();
 
-// The same for `bytes` of this process alone: `what` begins the message.
+// check_memory() for `bytes` of this process alone: `what` begins the message.
 void check_own_memory(const std::string& what, std::size_t bytes);
 
 // The most memory that this process ever had resident; 0 where the system does not say.
