@@ -132,15 +132,15 @@ class InputRun {
       return;
     }
     job_.emplace(o_, world_);
-    done_ = job_->open(total_, facts_of(context_, runner_.graph(), inputs_text(inputs_, symbols_)));
+    done_ =
+        job_->open(total_, facts_of(context_, runner_.signature(), inputs_text(inputs_, symbols_)));
   }
 
   // What earlier runs have read and made counts as this run's.
   void restore() {
     comm::together(world_, "restore input", [&] {
       if (world_.rank() == 0) {
-        restore_inputs(*job_, inputs_, symbols_, shard::batch_symbol(runner_.graph()),
-                       o_.check_finite);
+        restore_inputs(*job_, inputs_, symbols_, runner_.batch(), o_.check_finite);
       }
     });
     outputs_->restore();
@@ -191,7 +191,7 @@ class InputRun {
 
   void add_input(std::size_t i, const View& view, bool first) {
     const shard::ValueSpec& spec = inputs_[i].spec();
-    if (first || in_rows(spec, shard::batch_symbol(runner_.graph()))) {
+    if (first || in_rows(spec, runner_.batch())) {
       job_->add_input(spec.name, view);
     }
   }

@@ -54,13 +54,14 @@ void prove(const shard::ModelTable& table) {
 
 }  // namespace
 
-Facts facts_of(const Context& context, const shard::Graph& graph, const std::string& inputs) {
+Facts facts_of(const Context& context, const shard::Signature& signature,
+               const std::string& inputs) {
   const shard::ModelTable& table = context.model.table();
   return {
       {{"release", fmt::format("{}, arithmetic {}", TPINFER_VERSION, runtime::kArithmeticVersion)},
        {"model", content_hash(table)},
        {"model files (sizes, samples)", files_hash(table)},
-       {"graph", graph.name},
+       {"graph", signature.name},
        {"inputs", inputs}},
       times_of(table),
       [&table] { prove(table); }};

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "launch/run.hpp"
-#include "shard/plan/graph.hpp"
+#include "shard/plan/signature.hpp"
 
 namespace tpinfer::launch {
 
@@ -24,6 +24,7 @@ struct Facts {
 };
 
 // Local. Valid as long as `context`.
-Facts facts_of(const Context& context, const shard::Graph& graph, const std::string& inputs);
+Facts facts_of(const Context& context, const shard::Signature& signature,
+               const std::string& inputs);
 
 }  // namespace tpinfer::launch
