@@ -7,7 +7,6 @@
 #include "kernels/base/shape.hpp"
 #include "launch/options.hpp"
 #include "launch/rank_times.hpp"
-#include "shard/plan/plan.hpp"
 
 namespace tpinfer::launch {
 
@@ -28,8 +27,10 @@ struct Report {
   std::vector<RankTimes> ranks;
 };
 
+class Runner;
+
 // Writes {"schema": 1, ...} to options.report, whole or not at all (docs/command-line.md).
 // Throws Fault::cannot_create or Fault::io.
-void write_report(const Options& options, const shard::Plan& plan, const Report& report);
+void write_report(const Options& options, const Runner& runner, const Report& report);
 
 }  // namespace tpinfer::launch

@@ -101,7 +101,7 @@ class InputRun {
       if (batch.empty()) {
         fail(Fault::usage,
              "--batch-size: no input has a symbol such as \"batch\" as its first "
-             "extent; the model takes its shape as it is");
+             "extent, or it is a pipeline; the model takes its shape as it is");
       }
     });
     batch_size_ = std::min(o_.batch_size, std::max<std::int64_t>(1, rows_));
@@ -160,15 +160,14 @@ class InputRun {
     if (o_.explain) beside_ = runner_.times_beside_predictions();
     tell_times(report);
     comm::together(world_, "write report", [&] {
-      if (!o_.report.empty() && world_.rank() == 0)
-        write_report(o_, runner_.graphs().front()->planned(), report);
+      if (!o_.report.empty() && world_.rank() == 0) write_report(o_, runner_, report);
     });
   }
 
   void tell_times(const Report& report) {
     std::int64_t sent = 0;
     for (const RankTimes& rank : report.ranks) sent = std::max(sent, rank.bytes_sent);
-    const std::size_t files = context_.model.table().files.size();
+    const std::size_t files = context_.model.files_in_all();
     context_.story.line(fmt::format(
         "read {} bytes of weights per rank{}; sent at most {} bytes in all",
         range_text(report.ranks, &RankTimes::weight_bytes_read),
@@ -177,6 +176,7 @@ class InputRun {
                                  range_text(report.ranks, &RankTimes::files_opened), files),
         sent));
     context_.story.line(times_text(report.ranks));
+    if (!o_.method.empty() && !runner_.counts().empty()) context_.story.line(runner_.counts());
     for (const std::string& line : beside_) context_.story.line("times: " + line);
     if (rows_ > 1 && fastest_ > 0) {
       context_.story.line(
