@@ -17,24 +17,35 @@
 namespace tpinfer::launch {
 
 GraphRunner::GraphRunner(const Options& options, comm::Communicator& world,
-                         const shard::WeightTable& weights, shard::Graph graph)
+                         const runtime::Model& model, runtime::Runnable what)
     : options_(options),
       world_(world),
-      weights_(weights),
-      graph_(std::move(graph)),
+      weights_(model.weights(static_cast<std::size_t>(what.signature.file))),
+      graph_(std::move(what.graph)),
+      signature_(std::move(what.signature)),
+      index_(what.index),
       batch_(shard::batch_symbol(graph_.inputs)) {}
 
 shard::BoundGraph GraphRunner::bound(const shard::Symbols& symbols) const {
   return shard::bind(graph_, symbols, weights_, runtime::rule_table());
 }
 
-void GraphRunner::plan(const shard::Symbols& symbols, std::int64_t rows, const PlanFiles& files,
-                       std::vector<std::string>& notes) {
+void GraphRunner::bind(const shard::Symbols& symbols, std::int64_t rows) {
   symbols_ = symbols;
   choose_micro_batches(mesh_options(options_.plan));
   if (rows > 0) check_streams(rows, "--batch-size");
   bound_ = bound(runtime::Pipeline::largest_micro_batch(pipeline_options(), symbols));
+}
+
+void GraphRunner::plan(const PlanFiles& files, const std::vector<std::unique_ptr<GraphRunner>>& all,
+                       std::vector<std::string>& notes) {
   plan_options_ = launch::plan_options(options_.plan, files, graph_, *bound_, notes);
+  std::erase_if(plan_options_.strategies, [&](const shard::StrategyEntry& entry) {
+    return !shard::speaks_of(entry, *bound_) &&
+           std::any_of(all.begin(), all.end(), [&](const auto& other) {
+             return shard::speaks_of(entry, other->bound_graph());
+           });
+  });
   plan_ = shard::make_plan(*bound_, world_.size(), plan_options_);
 }
 

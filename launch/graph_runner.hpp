@@ -11,6 +11,7 @@
 #include "comm/communicator.hpp"
 #include "launch/options.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/model.hpp"
 #include "runtime/pipeline.hpp"
 #include "runtime/weight_store.hpp"
 #include "shard/plan/planner.hpp"
@@ -20,16 +21,24 @@ namespace tpinfer::launch {
 class GraphRunner {
  public:
   // All outlive this. Local.
-  GraphRunner(const Options& options, comm::Communicator& world, const shard::WeightTable& weights,
-              shard::Graph graph);
+  GraphRunner(const Options& options, comm::Communicator& world, const runtime::Model& model,
+              runtime::Runnable what);
 
   const shard::Graph& graph() const { return graph_; }
+  const shard::Signature& signature() const { return signature_; }
+  // "graph main", "method predict".
+  std::string label() const { return signature_.label(); }
+  // The number of the graph in the model; -1: a method of operators alone.
+  int index() const { return index_; }
   // The symbol of the graph's batch, or "".
   const std::string& batch() const { return batch_; }
 
-  // Plans for these extents. `rows` > 0: the graph will be run in pieces of a batch of that many
-  // rows; refuses a graph that mixes them. Adds lines to `notes` that the user should see. Local.
-  void plan(const shard::Symbols& symbols, std::int64_t rows, const PlanFiles& files,
+  // Binds the graph to these extents. `rows` > 0: it will be run in pieces of a batch of that many
+  // rows; refuses a graph that mixes them. Local.
+  void bind(const shard::Symbols& symbols, std::int64_t rows);
+  // Then plans it. A strategy that is meant for a node of another graph of `all` is not for this
+  // one. Adds lines to `notes` that the user should see. Local.
+  void plan(const PlanFiles& files, const std::vector<std::unique_ptr<GraphRunner>>& all,
             std::vector<std::string>& notes);
 
   // What all ranks must agree on: the plan and every option that changes what is computed.
@@ -76,6 +85,8 @@ class GraphRunner {
   comm::Communicator& world_;
   const shard::WeightTable& weights_;
   shard::Graph graph_;
+  shard::Signature signature_;
+  int index_;
   std::string batch_;
   shard::Symbols symbols_;
   std::optional<shard::BoundGraph> bound_;

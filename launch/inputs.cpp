@@ -85,29 +85,37 @@ void fill(const View& out, int value) {
   fill_elements<std::uint32_t>(out, value);
 }
 
-const shard::ExampleInfo* example_of(const runtime::Model& model, const std::string& graph) {
-  for (const shard::ExampleInfo& example : model.table().examples) {
-    const std::string& of = example.graph.empty() ? model.table().graphs[0].name : example.graph;
-    if (of == graph) return &example;
+std::vector<const shard::ExampleInfo*> examples_of(const runtime::Model& model,
+                                                   const shard::Signature& signature) {
+  const shard::ModelTable& table = model.table(static_cast<std::size_t>(signature.file));
+  std::vector<const shard::ExampleInfo*> examples;
+  for (const shard::ExampleInfo& example : table.examples) {
+    const bool of_graph = example.method.empty();
+    const std::string& name = !of_graph               ? example.method
+                              : example.graph.empty() ? table.graphs[0].name
+                                                      : example.graph;
+    if (of_graph == (signature.kind == shard::Signature::Kind::graph) && name == signature.name) {
+      examples.push_back(&example);
+    }
   }
-  return nullptr;
+  return examples;
 }
 
 InputSource::InputSource(const shard::ValueSpec& spec, const std::string& text,
-                         runtime::Model& model, const std::string& graph, bool opens_files)
-    : spec_(spec), text_(text), model_(&model) {
+                         runtime::Model& model, const shard::Signature& signature, bool opens_files)
+    : spec_(spec), text_(text), examples_(&model.file(static_cast<std::size_t>(signature.file))) {
   if (text == "ones" || text == "zeros") return;
   if (text == "example") {
-    const shard::ExampleInfo* example = example_of(model, graph);
-    for (std::size_t i = 0; example && i < example->inputs.size(); ++i) {
-      if (example->inputs[i].data.name == spec.name) example_path_ = example->inputs[i].data.path;
+    const auto examples = examples_of(model, signature);
+    for (std::size_t i = 0; !examples.empty() && i < examples[0]->inputs.size(); ++i) {
+      const shard::TensorInfo& data = examples[0]->inputs[i].data;
+      if (data.name == spec.name) example_path_ = data.path;
     }
     if (example_path_.empty()) {
       fail(Fault::data, fmt::format("input {}: the model has no example of it", spec.name));
     }
-    known_shape_ = model.file().shape(example_path_);
-    check_fits(spec, "the model's example", *known_shape_,
-               model.file().compute_dtype(example_path_));
+    known_shape_ = examples_->shape(example_path_);
+    check_fits(spec, "the model's example", *known_shape_, examples_->compute_dtype(example_path_));
     return;
   }
   if (!opens_files) return;
@@ -119,7 +127,7 @@ InputSource::InputSource(const shard::ValueSpec& spec, const std::string& text,
 void InputSource::read(Range rows, const View& out) {
   if (text_ == "ones" || text_ == "zeros") return fill(out, text_ == "ones" ? 1 : 0);
   const DType from =
-      example_path_.empty() ? reader_->dtype : model_->file().compute_dtype(example_path_);
+      example_path_.empty() ? reader_->dtype : examples_->compute_dtype(example_path_);
   std::vector<std::byte> stored;
   void* target = out.data;
   if (from != out.dtype) {
@@ -131,7 +139,7 @@ void InputSource::read(Range rows, const View& out) {
   } else {
     Box box = whole_box(*known_shape_);
     if (!box.extent.empty()) box.offset[0] = rows.begin, box.extent[0] = rows.size();
-    model_->file().read(example_path_, box, target);
+    examples_->read(example_path_, box, target);
   }
   if (from != out.dtype) {
     shard::convert_elements(from, stored.data(), out.dtype, out.data, out.count());
@@ -148,7 +156,7 @@ std::vector<InputSource> choose_inputs(const shard::Signature& signature,
       fail(Fault::data, fmt::format("--input {}: input {} is given twice", argument, name));
     }
   }
-  const bool has_example = example_of(model, signature.name) != nullptr;
+  const bool has_example = !examples_of(model, signature).empty();
   std::vector<InputSource> inputs;
   for (const shard::ValueSpec& spec : signature.inputs) {
     const auto source = sources.find(spec.name);
@@ -160,7 +168,7 @@ std::vector<InputSource> choose_inputs(const shard::Signature& signature,
     const std::string text = source != sources.end() ? source->second
                              : has_example           ? "example"
                                                      : "ones";
-    inputs.emplace_back(spec, text, model, signature.name, opens_files);
+    inputs.emplace_back(spec, text, model, signature, opens_files);
   }
   return inputs;
 }

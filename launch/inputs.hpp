@@ -23,7 +23,7 @@ class InputSource {
   // `text` is ones, zeros, example or a file as open_array takes it. Throws Fault::data naming
   // input, source, both shapes or types when they do not fit; what open_array throws.
   InputSource(const shard::ValueSpec& spec, const std::string& text, runtime::Model& model,
-              const std::string& graph, bool opens_files);
+              const shard::Signature& signature, bool opens_files);
 
   const shard::ValueSpec& spec() const { return spec_; }
   const std::string& text() const { return text_; }
@@ -42,8 +42,8 @@ class InputSource {
   std::string text_;
   std::optional<Shape> known_shape_;
   std::unique_ptr<shard::ArrayReader> reader_;
-  runtime::Model* model_ = nullptr;
-  std::string example_path_;  // dataset of the embedded example
+  shard::ModelFile* examples_ = nullptr;  // of the model, the file whose examples are meant
+  std::string example_path_;              // dataset of the embedded example
 };
 
 // Gives every input its source. Without any --input: the embedded example, else ones.
@@ -57,8 +57,9 @@ std::vector<InputSource> choose_inputs(const shard::Signature& signature,
 // disagree.
 shard::Symbols symbols_of(const std::vector<InputSource>& inputs);
 
-// The first example of the graph `graph` in the model's table, or null.
-const shard::ExampleInfo* example_of(const runtime::Model& model, const std::string& graph);
+// The known answers of a graph, a method or a pipeline: in its own file.
+std::vector<const shard::ExampleInfo*> examples_of(const runtime::Model& model,
+                                                   const shard::Signature& signature);
 
 // The value 1 (or 0) in every element.
 void fill(const View& out, int value);

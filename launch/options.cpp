@@ -93,8 +93,15 @@ CLI::Validator at_least(int least) {
 void declare(CLI::App& app, Options& o) {
   Table t(app);
   t.group("Model and data");
-  t.value("-m,--model", o.model, "FILE", "the model, an HDF5 file (required)");
+  t.value("-m,--model", o.models, "FILE", "the model, an HDF5 file (required); several: see docs")
+      ->expected(1)
+      ->take_all();
   t.value("--graph", o.graph, "NAME|INDEX", "which graph of the model [the first]");
+  t.value("--method", o.method, "NAME", "a method or pipeline of the model, instead of a graph");
+  t.value("--pipelines", o.pipelines, "FILE",
+          "methods and pipelines beside the model's own (JSON)");
+  t.value("--model-version", o.model_version, "N", "refuse a model of another version [any]")
+      ->check(at_least(1));
   t.value("-i,--input", o.inputs, "NAME=SOURCE",
           "ones, zeros, example or a file: .npy .npz .h5:/data, IDX; see docs")
       ->expected(1)
@@ -177,9 +184,33 @@ void check_requests(const Options& o) {
   if (many(o.output)) fail(Fault::usage, "--requests: rank 0 answers; name one file for --output");
 }
 
+// A comma separates names, unless a file has it in its own.
+void split_models(Options& o) {
+  std::vector<std::string> models;
+  for (const std::string& text : o.models) {
+    std::error_code error;
+    if (std::filesystem::exists(text, error)) {
+      models.push_back(text);
+      continue;
+    }
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t comma = std::min(text.find(',', begin), text.size());
+      if (comma > begin) models.push_back(text.substr(begin, comma - begin));
+      begin = comma + 1;
+    }
+  }
+  o.models = models;
+  if (!models.empty()) o.model = models.front();
+}
+
 void check(const Options& o) {
   if (!o.calibrate.empty() || o.doctor) return;
   if (o.model.empty()) fail(Fault::usage, "--model is missing; see tpinfer --help");
+  if (!o.graph.empty() && !o.method.empty()) {
+    fail(Fault::usage,
+         "--graph and --method: a method says itself which graph it runs; leave one "
+         "of them out");
+  }
   const bool number = !o.print_rank.empty() && o.print_rank.size() < 8 &&
                       std::all_of(o.print_rank.begin(), o.print_rank.end(),
                                   [](unsigned char c) { return std::isdigit(c); });
@@ -264,6 +295,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     result.text = version_text() + "\n";
     return result;
   }
+  split_models(result.options);
   check(result.options);
   check_resume(result.options);
   if (result.options.compat_log) result.options.print_head = 0;

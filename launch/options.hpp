@@ -11,8 +11,12 @@
 namespace tpinfer::launch {
 
 struct Options {
-  std::string model;
+  std::string model;                // the first of `models`
+  std::vector<std::string> models;  // several: their graphs are numbered through
   std::string graph;                // name or index; "" = the first
+  std::string method;               // a method's or a pipeline's name; "" = a graph
+  std::string pipelines;            // a file with methods and pipelines, beside the model's own
+  std::int64_t model_version = 0;   // that the model must have; 0 = any
   std::vector<std::string> inputs;  // NAME=SOURCE or SOURCE
   std::string output;               // .npy .npz .h5 .json, may hold {rank}
   std::string labels;

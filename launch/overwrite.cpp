@@ -75,14 +75,18 @@ void KeptFiles::refuse(const std::string& option, const std::string& target) con
 
 KeptFiles files_of(const shard::ModelTable& table) {
   KeptFiles files;
-  for (const shard::FileInfo& file : table.files) {
-    files.add(table.files.size() > 1 ? "a file of the model" : "the model", file.path);
-  }
+  add_files_of(table, files);
   return files;
 }
 
-void refuse_overwriting(const Options& options, const shard::ModelTable& table, int ranks) {
-  KeptFiles kept = files_of(table);
+void add_files_of(const shard::ModelTable& table, KeptFiles& kept) {
+  for (const shard::FileInfo& file : table.files) {
+    kept.add(table.files.size() > 1 ? "a file of the model" : "the model", file.path);
+  }
+}
+
+void refuse_overwriting(const Options& options, KeptFiles kept, int ranks) {
+  kept.add("also the pipelines", options.pipelines);
   for (const std::string& input : options.inputs) {
     for (const std::string& name : names_for(input, options.plan, ranks)) {
       for (const std::string& file : files_of_source(name)) kept.add("also an input", file);

@@ -26,9 +26,11 @@ class KeptFiles {
 
 // All files of a model.
 KeptFiles files_of(const shard::ModelTable& table);
+void add_files_of(const shard::ModelTable& table, KeptFiles& kept);
 
 // The same for every file that a run of `ranks` ranks writes: outputs, with {rank} and {dp} as each
-// rank has them, and the report. For rank 0. Throws Fault::usage, also when two are one file.
-void refuse_overwriting(const Options& options, const shard::ModelTable& table, int ranks);
+// rank has them, and the report. `kept`: the files of the model. For rank 0. Throws Fault::usage,
+// also when two are one file.
+void refuse_overwriting(const Options& options, KeptFiles kept, int ranks);
 
 }  // namespace tpinfer::launch

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "launch/runner.hpp"
 #include "shard/arrays/output_file.hpp"
 #include "shard/plan/plan_text.hpp"
 
@@ -10,8 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json collectives_json(const shard::Plan& plan) {
-  Json list = Json::array();
+void add_collectives(Json& list, const shard::Plan& plan) {
   for (const shard::PlanStep& step : plan.steps) {
     if (!shard::is_collective(step.kind)) continue;
     const shard::Value& value = plan.values[static_cast<std::size_t>(step.outputs[0])];
@@ -19,6 +19,18 @@ Json collectives_json(const shard::Plan& plan) {
                     {"tensor", value.tensor},
                     {"ranks", plan.mesh.size_of(step.axes)},
                     {"result_bytes", shard::result_bytes(plan, step)}});
+  }
+}
+
+// Of each graph that ran: "collectives" and "weight_bytes" are those of one run of each.
+Json graphs_json(const Runner& runner) {
+  Json list = Json::array();
+  for (const auto& graph : runner.graphs()) {
+    list.push_back({{"name", graph->label()},
+                    {"index", graph->index()},
+                    {"runs", graph->runs()},
+                    {"weight_bytes", shard::total_weight_bytes(graph->planned())}});
+    add_collectives(list.back()["collectives"] = Json::array(), graph->planned());
   }
   return list;
 }
@@ -49,7 +61,8 @@ Json requests_json(const RequestCounts& counts) {
 
 }  // namespace
 
-void write_report(const Options& options, const shard::Plan& plan, const Report& report) {
+void write_report(const Options& options, const Runner& runner, const Report& report) {
+  const shard::Plan& plan = runner.graphs().front()->planned();
   Json json{{"schema", 1},
             {"version", version_text()},
             {"model", options.model},
@@ -64,7 +77,9 @@ void write_report(const Options& options, const shard::Plan& plan, const Report&
             {"run_seconds", report.run_seconds},
             {"predict_seconds", report.predict_seconds},
             {"weight_bytes", shard::total_weight_bytes(plan)},
-            {"collectives", collectives_json(plan)}};
+            {"collectives", Json::array()}};
+  add_collectives(json["collectives"], plan);
+  if (!options.method.empty()) json["graphs"] = graphs_json(runner);
   for (const OutputReport& output : report.outputs) {
     json["outputs"].push_back({{"name", output.name},
                                {"dtype", std::string(name_of(output.dtype))},

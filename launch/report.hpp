@@ -9,7 +9,6 @@
 #include "launch/options.hpp"
 #include "launch/rank_times.hpp"
 #include "launch/requests/counts.hpp"
-#include "shard/plan/plan.hpp"
 
 namespace tpinfer::launch {
 
@@ -39,8 +38,10 @@ struct Report {
   std::optional<RequestCounts> requests = {};  // with --requests
 };
 
+class Runner;
+
 // Writes {"schema": 1, ...} to options.report, whole or not at all (docs/command-line.md).
 // Throws Fault::cannot_create or Fault::io.
-void write_report(const Options& options, const shard::Plan& plan, const Report& report);
+void write_report(const Options& options, const Runner& runner, const Report& report);
 
 }  // namespace tpinfer::launch

@@ -39,9 +39,9 @@ class Check {
  public:
   explicit Check(const Context& context)
       : context_(context),
-        model_(context.model),
         world_(context.session.world()),
-        runner_(context.options, context.session, context.model, context.story) {}
+        runner_(context.options, context.session, context.model, context.story),
+        file_(context.model.file(static_cast<std::size_t>(runner_.signature().file))) {}
 
   int run() {
     comm::together(world_, "read known answers", [&] { choose_examples(); });
@@ -67,20 +67,17 @@ class Check {
 
  private:
   void choose_examples() {
-    const std::string& name = runner_.signature().name;
-    for (const shard::ExampleInfo& example : model_.table().examples) {
-      const std::string& of = example.graph.empty() ? model_.table().graphs[0].name : example.graph;
-      if (of != name) continue;
-      examples_.push_back(&example);
-      for (const auto& [symbol, value] : symbols_of_example(example)) {
+    examples_ = examples_of(context_.model, runner_.signature());
+    for (const shard::ExampleInfo* example : examples_) {
+      for (const auto& [symbol, value] : symbols_of_example(*example)) {
         std::int64_t& most = at_most_.try_emplace(symbol, value).first->second;
         most = std::max(most, value);
       }
     }
     if (examples_.empty()) {
-      fail(Fault::data, fmt::format("--check: the model has no known answers for graph {}; see "
+      fail(Fault::data, fmt::format("--check: the model has no known answers for {}; see "
                                     "/examples in docs/model-format.md",
-                                    name));
+                                    runner_.signature().label()));
     }
   }
 
@@ -96,8 +93,8 @@ class Check {
     shard::Symbols symbols;
     for (const shard::ValueSpec& spec : runner_.signature().inputs) {
       const shard::TensorInfo& data = dataset(example.inputs, spec.name, example);
-      bool fits = data.shape.size() == spec.shape.size() &&
-                  model_.file().compute_dtype(data.path) == spec.dtype;
+      bool fits =
+          data.shape.size() == spec.shape.size() && file_.compute_dtype(data.path) == spec.dtype;
       for (std::size_t d = 0; fits && d < data.shape.size(); ++d) {
         const shard::Extent& extent = spec.shape[d];
         const std::int64_t wanted =
@@ -106,9 +103,9 @@ class Check {
         fits = wanted == data.shape[d];
       }
       if (!fits) {
-        fail(Fault::data,
-             fmt::format("example {}: input {} is {} {}, which the graph does not take",
-                         example.index, spec.name, name_of(data.stored), to_text(data.shape)));
+        fail(Fault::data, fmt::format("example {}: input {} is {} {}, which {} does not take",
+                                      example.index, spec.name, name_of(data.stored),
+                                      to_text(data.shape), runner_.signature().label()));
       }
     }
     return symbols;
@@ -120,7 +117,7 @@ class Check {
     feed.fill = [&](std::size_t i, const View& view) {
       const shard::TensorInfo& data =
           dataset(example.inputs, runner_.signature().inputs[i].name, example);
-      model_.file().read(data.path, whole_box(data.shape), view.data);
+      file_.read(data.path, whole_box(data.shape), view.data);
     };
     runner_.run(symbols_of_example(example), feed);
     for (std::size_t i = 0; i < runner_.output_count(); ++i) {
@@ -141,17 +138,17 @@ class Check {
     const std::vector<std::string>& names = runner_.signature().outputs;
     const auto at = std::find(names.begin(), names.end(), want.data.name);
     if (at == names.end()) {
-      fail(Fault::data,
-           fmt::format("example {}: the graph has no output {}", example.index, want.data.name));
+      fail(Fault::data, fmt::format("example {}: {} has no output {}", example.index,
+                                    runner_.signature().label(), want.data.name));
     }
     const View got = runner_.output(static_cast<std::size_t>(at - names.begin()));
-    if (got.shape != want.data.shape || got.dtype != model_.file().compute_dtype(want.data.path)) {
+    if (got.shape != want.data.shape || got.dtype != file_.compute_dtype(want.data.path)) {
       return fmt::format("{} want {} {} got {} {}", want.data.name, name_of(want.data.stored),
                          to_text(want.data.shape), name_of(got.dtype), to_text(got.shape));
     }
     std::vector<std::byte> bytes(got.bytes());
     const View expected{bytes.data(), got.dtype, got.shape};
-    model_.file().read(want.data.path, whole_box(got.shape), bytes.data());
+    file_.read(want.data.path, whole_box(got.shape), bytes.data());
     make_nan_canonical(expected);
     for (std::int64_t i = 0; i < got.count(); ++i) {
       if (agrees(expected, got, i, want.rtol, want.atol)) continue;
@@ -162,9 +159,9 @@ class Check {
   }
 
   const Context& context_;
-  runtime::Model& model_;
   comm::Communicator& world_;
   Runner runner_;
+  shard::ModelFile& file_;  // that the examples are in
   std::vector<const shard::ExampleInfo*> examples_;
   shard::Symbols at_most_;
 };

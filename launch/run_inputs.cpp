@@ -116,7 +116,7 @@ class InputRun {
       if (batch.empty()) {
         fail(Fault::usage,
              "--batch-size: no input has a symbol such as \"batch\" as its first "
-             "extent; the model takes its shape as it is");
+             "extent, or it is a pipeline; the model takes its shape as it is");
       }
     });
     // What is left may go at once where nothing else was asked for.
@@ -234,8 +234,7 @@ class InputRun {
     if (o_.explain) beside_ = runner_.times_beside_predictions();
     tell_times(report);
     comm::together(world_, "write report", [&] {
-      if (!o_.report.empty() && world_.rank() == 0)
-        write_report(o_, runner_.graphs().front()->planned(), report);
+      if (!o_.report.empty() && world_.rank() == 0) write_report(o_, runner_, report);
     });
   }
 
@@ -250,7 +249,7 @@ class InputRun {
   void tell_times(const Report& report) {
     std::int64_t sent = 0;
     for (const RankTimes& rank : report.ranks) sent = std::max(sent, rank.bytes_sent);
-    const std::size_t files = context_.model.table().files.size();
+    const std::size_t files = context_.model.files_in_all();
     context_.story.line(fmt::format(
         "read {} bytes of weights per rank{}; sent at most {} bytes in all",
         range_text(report.ranks, &RankTimes::weight_bytes_read),
@@ -261,6 +260,7 @@ class InputRun {
     context_.story.line(times_text(report.ranks));
     const std::string imbalance = imbalance_text(report.ranks, context_.session.hosts());
     if (!imbalance.empty()) context_.story.line("warning: " + imbalance);
+    if (!o_.method.empty() && !runner_.counts().empty()) context_.story.line(runner_.counts());
     for (const std::string& line : beside_) context_.story.line("times: " + line);
     if (rows_ - done_ > 1 && fastest_ > 0) {
       context_.story.line(

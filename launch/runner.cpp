@@ -17,18 +17,22 @@
 #include "launch/shared_weights.hpp"
 #include "shard/file/given_strategies.hpp"
 #include "shard/file/text_file.hpp"
+#include "shard/plan/batch.hpp"
 
 namespace tpinfer::launch {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Which version of the model's files the weights come from.
-std::string identity_of(const shard::ModelTable& table) {
-  std::string text = table.path;
-  for (const shard::FileInfo& file : table.files) {
-    text += fmt::format("\n{} {} {} {}", file.path, file.identity.bytes, file.identity.mtime_ns,
-                        file.identity.sample_hash);
+// Which version of the models' files the weights come from.
+std::string identity_of(const runtime::Model& model) {
+  std::string text;
+  for (std::size_t i = 0; i < model.file_count(); ++i) {
+    text += model.table(i).path + "\n";
+    for (const shard::FileInfo& file : model.table(i).files) {
+      text += fmt::format("{} {} {} {}\n", file.path, file.identity.bytes, file.identity.mtime_ns,
+                          file.identity.sample_hash);
+    }
   }
   return text;
 }
@@ -63,14 +67,36 @@ void hashes_agree(comm::Communicator& world, const std::string& what, const std:
                   others.size() == 1 ? "" : "s", fmt::join(others, ", ")));
 }
 
-Runner::Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story)
+Runner::Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story,
+               const std::string& graph, const std::string& method)
     : options_(options), session_(session), world_(session.world()), model_(model), story_(story) {
   comm::together(world_, "read graph", [&] {
-    graphs_.push_back(std::make_unique<GraphRunner>(options, world_, model.weights(),
-                                                    model.graph(options.graph)));
-    signature_ = shard::signature_of(graphs_.front()->graph());
+    if (const shard::PipelineSpec* spec = model.pipeline(method); spec && !method.empty()) {
+      return add_pipeline(*spec);
+    }
+    add_graph(method.empty() ? model.runnable(graph) : model.method(method));
+    signature_ = graphs_.front()->signature();
     batch_ = graphs_.front()->batch();
   });
+}
+
+void Runner::add_graph(runtime::Runnable what) {
+  graphs_.push_back(std::make_unique<GraphRunner>(options_, world_, model_, std::move(what)));
+}
+
+void Runner::add_pipeline(const shard::PipelineSpec& spec) {
+  signature_ = spec.signature();
+  pipeline_ =
+      std::make_unique<PipelineRunner>(spec, [&](const shard::PipelineStep& step) -> GraphRunner& {
+        runtime::Runnable what =
+            step.is_method ? model_.method(step.callee) : model_.runnable(step.callee, spec.file);
+        for (const auto& known : graphs_) {
+          if (known->label() == what.signature.label() && known->index() == what.index)
+            return *known;
+        }
+        add_graph(std::move(what));
+        return *graphs_.back();
+      });
 }
 
 // What rank 0 reads of the files that the options name.
@@ -91,7 +117,13 @@ void Runner::plan(const shard::Symbols& symbols, std::int64_t rows) {
   std::vector<std::string> notes;
   comm::together(world_, "plan", [&] {
     symbols_ = symbols;
-    for (const auto& graph : graphs_) graph->plan(symbols, rows, files, notes);
+    if (pipeline_) {
+      pipeline_->infer(symbols);
+      for (const auto& [graph, extents] : pipeline_->largest_calls()) graph->bind(extents, 0);
+    } else {
+      graphs_.front()->bind(symbols, rows);
+    }
+    for (const auto& graph : graphs_) graph->plan(files, graphs_, notes);
   });
   for (const std::string& note : notes) story_.line("note: " + note);
   for (const auto& graph : graphs_) {
@@ -104,8 +136,8 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
   Runner& first = *runners.front();
   comm::Communicator& world = first.world_;
   const Options& options = first.options_;
-  shard::ModelFile& file = first.model_.file();
-  const std::size_t metadata_bytes = file.bytes_read();
+  const std::vector<shard::ModelFile*> files = first.model_.files();
+  const std::size_t metadata_bytes = first.model_.bytes_read();
   const auto weights = std::make_shared<runtime::WeightStore>();
   comm::set_phase("make groups");
   for (Runner* runner : runners) {
@@ -113,28 +145,32 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
     for (const auto& graph : runner->graphs_)
       graph->make_engine(weights, first.session_.ranks_on_node());
   }
-  SharedWeights shared(first.session_, *weights, identity_of(first.model_.table()),
+  SharedWeights shared(first.session_, *weights, identity_of(first.model_),
                        !options.private_weights);
-  comm::together(world, "open weights", [&] { weights->open({&file}); });
+  comm::together(world, "open weights", [&] { weights->open(files); });
   comm::together(world, "allocate memory", [&] {
     std::size_t bytes = shared.own_bytes();
     for (Runner* runner : runners) {
       for (const auto& graph : runner->graphs_) bytes += graph->activation_bytes();
+      if (runner->pipeline_) bytes += runner->pipeline_->bytes();
     }
     check_memory(bytes, first.session_.ranks_on_node());
     for (Runner* runner : runners) {
       for (const auto& graph : runner->graphs_) graph->engine().allocate();
+      if (runner->pipeline_) runner->pipeline_->allocate();
     }
   });
   Progress progress(
       world.rank() == 0 && !options.quiet ? progress_style(options.progress) : ProgressStyle::none,
       "load weights", "bytes");
   shared.fill([&] {
-    weights->load({&file}, [&](std::size_t done, std::size_t total) {
+    weights->load(files, [&](std::size_t done, std::size_t total) {
       progress.show(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     });
-    file.check_unchanged();
-    file.release();
+    for (shard::ModelFile* file : files) {
+      file->check_unchanged();
+      file->release();
+    }
   });
   tell(shared, world, first.story_);
   comm::together(world, "check weights", [&] {
@@ -144,7 +180,7 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
     });
   });
   first.mapped_weight_bytes_ = shared.mapped_bytes();
-  first.weight_bytes_read_ = file.bytes_read() - metadata_bytes;
+  first.weight_bytes_read_ = first.model_.bytes_read() - metadata_bytes;
   first.load_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
   const std::string& report = first.graphs_.front()->engine().kernel_report();
   if (!report.empty() && options.kernels != "eigen") first.story_.line("kernels: " + report);
@@ -162,11 +198,11 @@ void Runner::share_inputs(const Feed& feed) {
   };
   comm::together(world_, "read input", [&] {
     for (std::size_t i = 0; i < count && (feed.everywhere || world_.rank() == 0); ++i) {
-      if (!grouped(i)) read(i, graphs_.front()->input(i));
+      if (!grouped(i)) read(i, input(i));
     }
   });
   for (std::size_t i = 0; i < count; ++i) {
-    const View view = graphs_.front()->input(i);
+    const View view = input(i);
     const std::string name = "input " + signature_.inputs[i].name;
     if (grouped(i)) {
       feed.groups->exchange(name, feed.rows, view, [&](const View& part) { read(i, part); });
@@ -179,12 +215,24 @@ void Runner::share_inputs(const Feed& feed) {
 }
 
 void Runner::run(const shard::Symbols& symbols, const Feed& feed) {
-  graphs_.front()->prepare(symbols);
+  if (!pipeline_) {
+    graphs_.front()->prepare(symbols);
+  } else if (symbols != symbols_) {
+    symbols_.clear();  // until all ranks have followed
+    comm::together(world_, "read input", [&] {
+      pipeline_->infer(symbols);
+      pipeline_->allocate();
+    });
+  }
   symbols_ = symbols;
   comm::set_phase("read input");
   share_inputs(feed);
   comm::set_phase("run");
-  graphs_.front()->run();
+  if (pipeline_) {
+    pipeline_->run();
+  } else {
+    graphs_.front()->run();
+  }
   if (!options_.check_finite) return;
   comm::together(world_, "check output", [&] {
     for (std::size_t i = 0; i < output_count(); ++i) {
@@ -194,7 +242,27 @@ void Runner::run(const shard::Symbols& symbols, const Feed& feed) {
 }
 
 shard::Tensor Runner::output_tensor(std::size_t i) const {
+  if (pipeline_) return pipeline_->output_tensor(i);
   return graphs_.front()->bound(symbols_).tensor(signature_.outputs[i]);
+}
+
+std::vector<shard::Tensor> Runner::outputs_on(const shard::Symbols& symbols) const {
+  if (pipeline_) return pipeline_->outputs_on(symbols);
+  const shard::BoundGraph bound = graphs_.front()->bound(symbols);
+  std::vector<shard::Tensor> tensors;
+  for (const std::string& output : bound.outputs) tensors.push_back(bound.tensor(output));
+  return tensors;
+}
+
+bool Runner::rows_stay_apart(const shard::Symbols& symbols) const {
+  if (pipeline_ || batch_.empty()) return false;
+  try {
+    const GraphRunner& graph = *graphs_.front();
+    shard::check_streamable(graph.graph(), graph.bound(symbols), batch_, "--batch");
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
 }
 
 RankTimes Runner::times() {
@@ -202,7 +270,7 @@ RankTimes Runner::times() {
   const comm::Counters counters = world_.counters();
   mine.load = load_seconds_;
   double collectives = 0;
-  std::size_t activations = 0;
+  std::size_t activations = pipeline_ ? pipeline_->bytes() : 0;
   for (const auto& graph : graphs_) {
     mine.compute += graph->engine().times().compute;
     collectives += graph->collective_seconds();
@@ -211,7 +279,7 @@ RankTimes Runner::times() {
   mine.waiting = std::min(collectives, counters.waiting_seconds);
   mine.communication = collectives - mine.waiting;
   mine.weight_bytes_read = static_cast<std::int64_t>(weight_bytes_read_);
-  mine.files_opened = static_cast<std::int64_t>(model_.file().files_opened());
+  mine.files_opened = static_cast<std::int64_t>(model_.files_opened());
   mine.peak_resident_bytes = static_cast<std::int64_t>(peak_resident_bytes());
   mine.weight_bytes = static_cast<std::int64_t>(weights_->part_bytes());
   mine.shared_weight_bytes = static_cast<std::int64_t>(mapped_weight_bytes_);
@@ -221,10 +289,22 @@ RankTimes Runner::times() {
   return mine;
 }
 
+std::string Runner::counts() const {
+  std::map<int, std::int64_t> runs;
+  for (const auto& graph : graphs_) {
+    if (graph->index() >= 0) runs[graph->index()] += graph->runs();
+  }
+  std::string text;
+  for (const auto& [index, count] : runs) {
+    text += fmt::format("{}graph {} ran {}", text.empty() ? "" : ", ", index, count);
+  }
+  return text;
+}
+
 std::vector<std::string> Runner::times_beside_predictions() {
   std::vector<std::string> lines;
   for (const auto& graph : graphs_) {
-    const std::string where = graphs_.size() > 1 ? graph->graph().name + ": " : "";
+    const std::string where = graphs_.size() > 1 ? graph->label() + ": " : "";
     for (const std::string& line : graph->times_beside_predictions()) lines.push_back(where + line);
   }
   return lines;

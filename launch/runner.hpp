@@ -10,6 +10,7 @@
 #include "comm/mpi/session.hpp"
 #include "launch/graph_runner.hpp"
 #include "launch/options.hpp"
+#include "launch/pipeline_runner.hpp"
 #include "launch/rank_times.hpp"
 #include "launch/row_groups.hpp"
 #include "launch/story.hpp"
@@ -31,7 +32,13 @@ struct Feed {
 // Everything here is collective and throws the same error on all ranks (comm::together).
 class Runner {
  public:
-  Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story);
+  // What --graph and --method say; without both, the first graph.
+  Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story)
+      : Runner(options, session, model, story, options.graph, options.method) {}
+  // `method`: a method's or a pipeline's name; "" = `graph`, a name or an index. Throws Fault::data
+  // naming those that exist.
+  Runner(const Options& options, comm::Session& session, runtime::Model& model, Story& story,
+         const std::string& graph, const std::string& method);
 
   // What it takes and returns.
   const shard::Signature& signature() const { return signature_; }
@@ -51,14 +58,23 @@ class Runner {
   void run(const shard::Symbols& symbols, const Feed& feed);
 
   // Whole, equal on all ranks, NaN made canonical.
-  View output(std::size_t i) const { return graphs_.front()->output(i); }
+  View output(std::size_t i) const {
+    return pipeline_ ? pipeline_->output(i) : graphs_.front()->output(i);
+  }
   std::size_t output_count() const { return signature_.outputs.size(); }
   // Element type and shape of output i on extents that were planned or run last.
   shard::Tensor output_tensor(std::size_t i) const;
 
+  // The same of all outputs on any extents. Local; throws Fault::data where these do not fit.
+  std::vector<shard::Tensor> outputs_on(const shard::Symbols& symbols) const;
+  // Whether a run on these extents never mixes rows of the batch. Local.
+  bool rows_stay_apart(const shard::Symbols& symbols) const;
+
   RankTimes times();
   // The graphs that it runs, each planned for itself; at least one.
   const std::vector<std::unique_ptr<GraphRunner>>& graphs() const { return graphs_; }
+  // How often each graph of the model ran so far: "graph 0 ran 1, graph 1 ran 10".
+  std::string counts() const;
   // With --explain, after runs: what steps took beside what was predicted, a line per operator and
   // collective. Collective.
   std::vector<std::string> times_beside_predictions();
@@ -66,6 +82,11 @@ class Runner {
  private:
   PlanFiles share_plan_files();
   void share_inputs(const Feed& feed);
+  View input(std::size_t i) const {
+    return pipeline_ ? pipeline_->input(i) : graphs_.front()->input(i);
+  }
+  void add_graph(runtime::Runnable what);
+  void add_pipeline(const shard::PipelineSpec& spec);
 
   const Options& options_;
   comm::Session& session_;
@@ -76,6 +97,7 @@ class Runner {
   std::string batch_;
   shard::Symbols symbols_;
   std::vector<std::unique_ptr<GraphRunner>> graphs_;
+  std::unique_ptr<PipelineRunner> pipeline_;
   std::shared_ptr<runtime::WeightStore> weights_;
   double load_seconds_ = 0;
   std::size_t weight_bytes_read_ = 0;

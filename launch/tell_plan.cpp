@@ -55,8 +55,7 @@ void tell_plan(const Context& context, const Runner& runner) {
       context.threads.text, o.kernels, o.fast ? " --fast" : ""));
   const bool several = runner.graphs().size() > 1;
   for (const auto& graph : runner.graphs()) {
-    tell_graph(o, context.story, *graph,
-               several ? fmt::format("graph {}: ", graph->graph().name) : "");
+    tell_graph(o, context.story, *graph, several ? graph->label() + ": " : "");
   }
 }
 

@@ -107,9 +107,14 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   }
   comm::together(world, "read options",
                  [&] { launch::check_instances(options.plan, world.size()); });
-  const std::unique_ptr<runtime::Model> model = launch::open_model(world, check);
+  const std::unique_ptr<runtime::Model> model = launch::open_model(world, options, check, story);
   comm::together(world, "check files", [&] {
-    if (world.rank() == 0) launch::refuse_overwriting(options, model->table(), world.size());
+    if (world.rank() != 0) return;
+    launch::KeptFiles kept;
+    for (std::size_t i = 0; i < model->file_count(); ++i) {
+      launch::add_files_of(model->table(i), kept);
+    }
+    launch::refuse_overwriting(options, std::move(kept), world.size());
   });
   const launch::ThreadPlan threads = launch::plan_threads(session, options.threads);
   set_thread_count(threads.threads);
@@ -128,7 +133,7 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
 int run_session(const launch::Options& options) {
   comm::Watchdog watchdog(options.timeout_seconds);
   comm::fault_site("start");
-  launch::EarlyCheck check(options.model);
+  launch::EarlyCheck check(options);
   comm::Session session;
   watchdog.connect(session);
   const int rank = session.world().rank();

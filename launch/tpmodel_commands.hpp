@@ -24,7 +24,7 @@ shard::BoundGraph bind_all(const runtime::Model& model, const shard::Graph& grap
                            const shard::Symbols& given, std::int64_t value);
 
 struct PlanArguments {
-  std::string model, graph;
+  std::string model, graph, method;
   std::string write_strategy;  // a file; "" = none
   int ranks = 1;
   bool json = false;

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include "launch/tpmodel_commands.hpp"
@@ -62,6 +63,17 @@ void compare_graphs(const runtime::Model& a, const runtime::Model& b) {
     if (shard::to_json(a.graph(index)) != shard::to_json(b.graph(index))) {
       report(fmt::format("graph {} ({}): the operators differ", g, left[g].name));
     }
+  }
+  const auto by_name = [](const std::vector<shard::GraphInfo>& infos) {
+    std::map<std::string, std::string> texts;
+    for (const shard::GraphInfo& info : infos) texts[info.name] = info.json;
+    return texts;
+  };
+  const shard::CallInfo &mine = a.table().calls, &its = b.table().calls;
+  if (by_name(mine.methods) != by_name(its.methods)) report("the methods differ");
+  if (by_name(mine.pipelines) != by_name(its.pipelines)) report("the pipelines differ");
+  if (mine.version != its.version) {
+    report(fmt::format("version {} and {}", mine.version, its.version));
   }
 }
 

@@ -101,6 +101,21 @@ std::size_t total_bytes(const runtime::Model& model) {
   return bytes;
 }
 
+// "method fun1: x float32 (128,96) -> y": what may be called beside graphs.
+void print_calls(const runtime::Model& model) {
+  auto print = [](const shard::Signature& signature) {
+    std::string inputs;
+    for (const shard::ValueSpec& input : signature.inputs) {
+      inputs += fmt::format("{}{} {} {}", inputs.empty() ? "" : ", ", input.name,
+                            name_of(input.dtype), shape_text(input.shape));
+    }
+    fmt::print("{}: {} -> {}\n", signature.label(), inputs, fmt::join(signature.outputs, ", "));
+  };
+  for (const std::string& name : model.method_names()) print(model.method(name).signature);
+  for (const std::string& name : model.pipeline_names()) print(model.pipeline(name)->signature());
+  if (model.version() > 0) fmt::print("version {}\n", model.version());
+}
+
 void print_weights(const runtime::Model& model) {
   std::size_t bytes = 0;
   std::vector<std::vector<std::string>> rows;
@@ -162,6 +177,15 @@ void print_json(const runtime::Model& model) {
   for (const shard::GraphInfo& graph : model.table().graphs) {
     json["graphs"].push_back({{"name", graph.name}, {"graph", Json::parse(graph.json)}});
   }
+  for (const char* section : {"methods", "pipelines"}) {
+    const shard::CallInfo& calls = model.table().calls;
+    json[section] = Json::array();
+    for (const shard::GraphInfo& info :
+         section == std::string("methods") ? calls.methods : calls.pipelines) {
+      json[section].push_back({{"name", info.name}, {"json", Json::parse(info.json)}});
+    }
+  }
+  json["model_version"] = model.version();
   json["weights"] = weights_json(model);
   json["examples"] = model.table().examples.size();
   json["unused_weights"] = model.unused_weights();
@@ -180,6 +204,7 @@ int inspect_command(const std::string& path, bool json) {
              model->table().examples.size(), model->table().examples.size() == 1 ? "" : "s",
              model->table().manifest.empty() ? "no manifest" : "with a manifest of hashes");
   for (std::size_t g = 0; g < model->table().graphs.size(); ++g) print_graph(*model, g);
+  print_calls(*model);
   print_weights(*model);
   print_files(*model);
   return 0;

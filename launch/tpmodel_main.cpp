@@ -75,6 +75,7 @@ void declare(CLI::App& app, Arguments& a, int& status) {
       app.add_subcommand("plan", "who holds, computes and sends what, without running");
   plan->add_option("MODEL", a.plan.model)->required();
   declare_cut(*plan, a.plan);
+  plan->add_option("--method", a.plan.method, "a method, instead of a graph");
   plan->add_option("--write-strategy", a.plan.write_strategy,
                    "write the plan as a file for --strategy (JSON)");
   plan->add_flag("--json", a.plan.json, "as JSON");

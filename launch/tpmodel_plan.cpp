@@ -132,7 +132,14 @@ shard::PlanOptions options_of(const PlanArguments& arguments, const shard::Graph
 
 int plan_command(const PlanArguments& arguments) {
   const auto model = open_for_planning(arguments.model);
-  const shard::Graph graph = model->graph(arguments.graph);
+  if (model->pipeline(arguments.method)) {
+    fail(Fault::usage,
+         fmt::format("--method {}: a pipeline has no plan of its own; plan the graphs "
+                     "and methods that it calls",
+                     arguments.method));
+  }
+  const shard::Graph graph = arguments.method.empty() ? model->graph(arguments.graph)
+                                                      : model->method(arguments.method).graph;
   const shard::BoundGraph bound = bind_all(*model, graph, symbols_of(arguments), 1);
   const shard::PlanOptions options = options_of(arguments, graph, bound);
   const shard::Plan plan = shard::make_plan(bound, arguments.ranks, options);

@@ -15,6 +15,9 @@ int verify_command(const std::string& path) {
   for (const shard::GraphInfo& info : table.graphs) {
     bind_all(*model, model->graph(info.name), {}, 1);
   }
+  for (const std::string& name : model->method_names()) {
+    bind_all(*model, model->method(name).graph, {}, 1);
+  }
   const shard::Proof proof = shard::prove_weights(model->file());
   std::string text =
       fmt::format("verify: OK {}, {}, {}", counted(table.graphs.size(), "graph"),

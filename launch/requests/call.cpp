@@ -72,25 +72,34 @@ Shape shape_on(const shard::ValueSpec& spec, const shard::Symbols& symbols) {
 
 }  // namespace
 
-Callable& choose_callable(const Request& request,
+Callable& choose_callable(const Request& request, const runtime::Model& model,
                           const std::vector<std::unique_ptr<Callable>>& callables) {
-  std::vector<std::string> names;
-  for (const auto& callable : callables) names.push_back(callable->name());
-  const std::string there = fmt::format("{}", fmt::join(names, ", "));
-  if (request.version.value_or(0) > 1) {
-    fail(Fault::data,
-         fmt::format("version {} is not there; the model's version: 1", *request.version));
+  const std::int64_t version = std::max<std::int64_t>(1, model.version());
+  if (request.version.value_or(0) != 0 && *request.version != version) {
+    fail(Fault::data, fmt::format("version {} is not there; the model's version: {}",
+                                  *request.version, version));
   }
-  if (request.method) {
-    fail(Fault::data, fmt::format("no method is called {}; the model has graphs only: {}",
-                                  printable(*request.method), there));
+  if (request.method && request.graph) {
+    fail(Fault::data, "\"method\" and \"graph\": a method says itself which graphs it runs");
   }
-  if (!request.graph) return *callables[0];
-  for (std::size_t i = 0; i < callables.size(); ++i) {
-    if (*request.graph == names[i] || *request.graph == fmt::format("{}", i)) return *callables[i];
+  if (!request.method && !request.graph) return *callables[0];
+  std::vector<std::string> there;
+  std::size_t graphs = 0;
+  for (const auto& callable : callables) {
+    const bool graph = callable->signature().kind == shard::Signature::Kind::graph;
+    if (graph != request.graph.has_value()) continue;
+    there.push_back(graph ? fmt::format("{} ({})", graphs, callable->name()) : callable->name());
+    const std::string number = fmt::format("{}", graphs++);
+    const std::string& wanted = graph ? *request.graph : *request.method;
+    if (wanted == callable->name() || (graph && wanted == number)) return *callable;
   }
-  fail(Fault::data, fmt::format("no graph is called {}; there are {} (0 to {})",
-                                printable(*request.graph), there, callables.size() - 1));
+  const std::string kind = request.graph ? "graph" : "method";
+  const std::string wanted = printable(request.graph ? *request.graph : *request.method);
+  if (there.empty()) {
+    fail(Fault::data, fmt::format("no {} is called {}; there are none here", kind, wanted));
+  }
+  fail(Fault::data,
+       fmt::format("no {} is called {}; there are {}", kind, wanted, fmt::join(there, ", ")));
 }
 
 Call prepare_call(Callable& callable, const Instance& instance, runtime::Model& model) {
@@ -98,7 +107,7 @@ Call prepare_call(Callable& callable, const Instance& instance, runtime::Model& 
   refuse_unknown_names(callable, instance);
   std::deque<GivenArray> arrays;
   for (const shard::ValueSpec& spec : callable.inputs()) {
-    arrays.emplace_back(spec, value_of(instance, spec.name), model, callable.name());
+    arrays.emplace_back(spec, value_of(instance, spec.name), model, callable.signature());
   }
   Call call;
   call.callable = &callable;

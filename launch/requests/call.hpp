@@ -19,7 +19,7 @@ struct Call {
 
 // Which of the callables the request is about: the first one unless it names a method, a graph (by
 // name or index) or a version. Throws Fault::data naming those that exist. Local.
-Callable& choose_callable(const Request& request,
+Callable& choose_callable(const Request& request, const runtime::Model& model,
                           const std::vector<std::unique_ptr<Callable>>& callables);
 
 // Everything that can be wrong with an instance is found here, on rank 0: names, types, shapes,

@@ -1,25 +1,14 @@
 #include "launch/requests/callable.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
-#include "kernels/base/error.hpp"
-#include "shard/plan/batch.hpp"
-
 namespace tpinfer::launch {
-namespace {
-
-Options for_graph(Options options, const std::string& graph) {
-  options.graph = graph;
-  return options;
-}
-
-}  // namespace
-
-Callable::Callable(const Context& context, const std::string& graph)
-    : options_(for_graph(context.options, graph)),
-      runner_(std::make_unique<Runner>(options_, context.session, context.model, context.story)) {
-  name_ = runner_->signature().name;
+Callable::Callable(const Context& context, const std::string& graph, const std::string& method)
+    : runner_(std::make_unique<Runner>(context.options, context.session, context.model,
+                                       context.story, graph, method)) {
   batch_ = runner_->batch();
   std::set<std::string> symbols;
   for (const shard::ValueSpec& input : inputs()) {
@@ -30,16 +19,9 @@ Callable::Callable(const Context& context, const std::string& graph)
   symbols_.assign(symbols.begin(), symbols.end());
   shard::Symbols first;
   for (const std::string& symbol : symbols_) first[symbol] = 1;
-  if (!batch_.empty() && options_.batch_size > 0) first[batch_] = options_.batch_size;
+  if (!batch_.empty() && context.options.batch_size > 0) first[batch_] = context.options.batch_size;
   runner_->plan(first, 0);
   tell_plan(context, *runner_);
-}
-
-std::vector<shard::Tensor> Callable::outputs_on(const shard::Symbols& symbols) const {
-  const shard::BoundGraph bound = runner_->graphs().front()->bound(symbols);
-  std::vector<shard::Tensor> tensors;
-  for (const std::string& output : bound.outputs) tensors.push_back(bound.tensor(output));
-  return tensors;
 }
 
 bool Callable::rows_stay_apart(const shard::Symbols& symbols) const {
@@ -49,13 +31,7 @@ bool Callable::rows_stay_apart(const shard::Symbols& symbols) const {
   others[batch_] = 2;  // fewer could look harmless by chance
   const auto known = apart_.find(others);
   if (known != apart_.end()) return known->second;
-  bool apart = true;
-  try {
-    const GraphRunner& graph = *runner_->graphs().front();
-    shard::check_streamable(graph.graph(), graph.bound(others), batch_, "--batch");
-  } catch (const Error&) {
-    apart = false;
-  }
+  const bool apart = runner_->rows_stay_apart(others);
   if (apart_.size() >= kMostKept) apart_.clear();
   return apart_[others] = apart;
 }
@@ -68,12 +44,18 @@ void Callable::run(const shard::Symbols& symbols,
 }
 
 std::vector<std::unique_ptr<Callable>> load_callables(const Context& context) {
-  std::vector<std::string> names;
-  for (const auto& graph : context.model.table().graphs) names.push_back(graph.name);
-  if (!context.options.graph.empty()) names = {context.options.graph};
+  const Options& o = context.options;
   std::vector<std::unique_ptr<Callable>> callables;
-  for (const std::string& name : names) {
-    callables.push_back(std::make_unique<Callable>(context, name));
+  auto add = [&](const std::string& graph, const std::string& method) {
+    callables.push_back(std::make_unique<Callable>(context, graph, method));
+  };
+  if (!o.graph.empty() || !o.method.empty()) {
+    add(o.graph, o.method);
+  } else {
+    for (std::size_t i = 0; i < context.model.graph_count(); ++i) add(fmt::format("{}", i), "");
+    for (const std::string& name : context.model.method_names()) add("", name);
+    for (const std::string& name : context.model.pipeline_names()) add("", name);
+    if (callables.empty()) add("", "");  // says what is missing
   }
   std::vector<Runner*> runners;
   for (const auto& callable : callables) runners.push_back(&callable->runner());

@@ -1,4 +1,4 @@
-// What a request may call: a graph that is loaded and waits for inputs.
+// What a request may call: a graph, method or pipeline that is loaded and waits for inputs.
 #pragma once
 
 #include <functional>
@@ -16,11 +16,12 @@ class Callable {
  public:
   // Plans. Collective; throws the same error on all ranks. Without dynamic extents in the
   // options (--batch-size) every symbol is 1 at first; larger ones come with the requests.
-  Callable(const Context& context, const std::string& graph);
+  Callable(const Context& context, const std::string& graph, const std::string& method);
 
-  const std::string& name() const { return name_; }
-  const std::vector<shard::ValueSpec>& inputs() const { return runner_->signature().inputs; }
-  const std::vector<std::string>& outputs() const { return runner_->signature().outputs; }
+  const shard::Signature& signature() const { return runner_->signature(); }
+  const std::string& name() const { return signature().name; }
+  const std::vector<shard::ValueSpec>& inputs() const { return signature().inputs; }
+  const std::vector<std::string>& outputs() const { return signature().outputs; }
   // The symbols of the inputs' extents, sorted.
   const std::vector<std::string>& symbols() const { return symbols_; }
   // The symbol whose rows several requests may share; "" = none.
@@ -28,7 +29,9 @@ class Callable {
 
   // Element types and shapes of the outputs. Throws Fault::data where the graph does not fit
   // together on these extents. Local.
-  std::vector<shard::Tensor> outputs_on(const shard::Symbols& symbols) const;
+  std::vector<shard::Tensor> outputs_on(const shard::Symbols& symbols) const {
+    return runner_->outputs_on(symbols);
+  }
 
   // Whether rows of the batch are never mixed, so that several requests can be one run. Local.
   bool rows_stay_apart(const shard::Symbols& symbols) const;
@@ -42,15 +45,14 @@ class Callable {
   Runner& runner() { return *runner_; }
 
  private:
-  Options options_;
   std::unique_ptr<Runner> runner_;
-  std::string name_, batch_;
+  std::string batch_;
   std::vector<std::string> symbols_;
   mutable std::map<shard::Symbols, bool> apart_;  // what has been found, by the other extents
 };
 
-// The graphs of the model, or the one of --graph, in index order; loaded, but for a dry run.
-// Collective.
+// The graphs of the model in index order, its methods and its pipelines, or the one of --graph or
+// --method; loaded, but for a dry run. Collective.
 std::vector<std::unique_ptr<Callable>> load_callables(const Context& context);
 
 // The figures of this rank over all of them.

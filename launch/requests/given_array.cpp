@@ -30,7 +30,7 @@ DType parse_type(const std::string& name) {
 }  // namespace
 
 GivenArray::GivenArray(const shard::ValueSpec& spec, const GivenValue& value, runtime::Model& model,
-                       const std::string& graph)
+                       const shard::Signature& signature)
     : spec_(spec), value_(value) {
   const std::string where = "input " + spec.name;
   if (!value.problem.empty()) fail(Fault::data, where + ": " + value.problem);
@@ -39,7 +39,7 @@ GivenArray::GivenArray(const shard::ValueSpec& spec, const GivenValue& value, ru
       fail(Fault::data, where + ": a file name with a NUL character");
     }
     try {
-      source_.emplace(spec, value.text, model, graph, true);
+      source_.emplace(spec, value.text, model, signature, true);
     } catch (const Error& error) {
       if (std::string(error.what()).starts_with(where)) throw;
       fail_in(where, error);

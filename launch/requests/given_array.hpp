@@ -16,7 +16,7 @@ class GivenArray {
  public:
   // `value` outlives this.
   GivenArray(const shard::ValueSpec& spec, const GivenValue& value, runtime::Model& model,
-             const std::string& graph);
+             const shard::Signature& signature);
 
   const shard::ValueSpec& spec() const { return spec_; }
   // Empty for ones and zeros, which take any extents.

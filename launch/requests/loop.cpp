@@ -52,7 +52,10 @@ class RequestLoop {
   }
 
   ServerParts parts() {
-    KeptFiles kept = files_of(context_.model.table());
+    KeptFiles kept;
+    for (std::size_t i = 0; i < context_.model.file_count(); ++i) {
+      add_files_of(context_.model.table(i), kept);
+    }
     kept.add("the requests", o_.requests == "-" ? "" : o_.requests);
     kept.add("the answers", o_.output);
     kept.add("the report", o_.report);
@@ -134,7 +137,7 @@ class RequestLoop {
     }
     comm::together(world_, "write report", [&] {
       if (!o_.report.empty() && world_.rank() == 0) {
-        write_report(o_, callables_[0]->runner().graphs().front()->planned(), report);
+        write_report(o_, callables_[0]->runner(), report);
       }
     });
   }

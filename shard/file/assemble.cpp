@@ -64,7 +64,11 @@ void Assembler::add_graphs(const FileScan& scan) {
   if (graphs_from_.empty()) {
     graphs_from_ = where;
     table_.graphs = scan.graphs;
-  } else if (!same_graphs(table_.graphs, scan.graphs)) {
+    table_.calls = scan.calls;
+  } else if (!same_graphs(table_.graphs, scan.graphs) ||
+             !same_graphs(table_.calls.methods, scan.calls.methods) ||
+             !same_graphs(table_.calls.pipelines, scan.calls.pipelines) ||
+             table_.calls.version != scan.calls.version) {
     fail(Fault::data, fmt::format("{} and {} hold different graphs: they do not belong together",
                                   graphs_from_, where));
   }

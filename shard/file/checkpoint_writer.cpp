@@ -65,7 +65,7 @@ void create_shard(const ModelTable& table, const CheckpointCuts& cuts, int rank,
   StructureWriter writer(file.path, file.shown, Mode::create);
   writer.set("/", "rank", std::int64_t{rank});
   writer.set("/", "ranks", std::int64_t{cuts.ranks});
-  write_graphs(writer, table.graphs);
+  write_graphs(writer, table.graphs, table.calls);
   for (const TensorInfo& weight : table.weights) {
     add_slices(writer, weight, cuts.weights.at(weight.name), rank, cuts, file);
   }
@@ -114,6 +114,9 @@ std::string name_of_checkpoint(const ModelTable& table, const CheckpointCuts& cu
                                hashes.at(weight.name), boxes});
   }
   for (const GraphInfo& graph : table.graphs) json["graphs"].push_back({graph.name, graph.json});
+  for (const auto* texts : {&table.calls.methods, &table.calls.pipelines}) {
+    for (const GraphInfo& text : *texts) json["graphs"].push_back({text.name, text.json});
+  }
   const std::string text = json.dump();
   return sha256_hex(text.data(), text.size()).substr(0, 32);
 }
@@ -172,7 +175,7 @@ void write_one_file(ModelFile& source, const std::string& path,
       const std::uint64_t offset = writer.add_tensor(weight.path, weight.stored, weight.shape);
       file.destinations.push_back({weight.path, whole_box(weight.shape), nullptr, offset, ""});
     }
-    write_graphs(writer, table.graphs);
+    write_graphs(writer, table.graphs, table.calls);
     add_examples(writer, table, file);
     writer.close();
   }

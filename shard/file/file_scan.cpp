@@ -39,6 +39,8 @@ class Scanner {
  private:
   void add_weight(Hdf5Id dataset, const std::string& path, const std::string& name);
   void add_graph(Hdf5Id dataset, const std::string& path, const std::string& name);
+  GraphInfo text_of(Hdf5Id dataset, const std::string& path, const std::string& name);
+  void read_version(Hdf5Id root);
   void sort_graphs();
   DatasetInfo examine(Hdf5Id dataset, const std::string& path, const std::string& name);
   void check_overlaps();
@@ -124,6 +126,10 @@ void Scanner::add(Hdf5Id dataset, const std::string& path) {
     add_weight(dataset, path, weight);
   } else if (const auto graph = name_within(path, "/graphs/"); !graph.empty()) {
     add_graph(dataset, path, graph);
+  } else if (const auto method = name_within(path, "/methods/"); !method.empty()) {
+    scan_.calls.methods.push_back(text_of(dataset, path, method));
+  } else if (const auto pipeline = name_within(path, "/pipelines/"); !pipeline.empty()) {
+    scan_.calls.pipelines.push_back(text_of(dataset, path, pipeline));
   } else if (path.starts_with("/examples/")) {
     const ExamplePlace place = place_in_example(path);
     answers_.add(dataset, place, examine(dataset, path, place.name));
@@ -144,15 +150,22 @@ void Scanner::add_weight(Hdf5Id dataset, const std::string& path, const std::str
   scan_.slices.push_back({info, name, info.shape, whole_box(info.shape)});
 }
 
-void Scanner::add_graph(Hdf5Id dataset, const std::string& path, const std::string& name) {
+GraphInfo Scanner::text_of(Hdf5Id dataset, const std::string& path, const std::string& name) {
   check_name(path, name);
   GraphInfo graph{name, read_text(dataset, path, kMaxJsonBytes)};
   graph_bytes_ += graph.json.size();
   if (graph_bytes_ > limits_.graph_bytes) {
-    fail(Fault::data, fmt::format("{}: all graphs together are longer than the limit of {} bytes",
-                                  path, limits_.graph_bytes));
+    fail(Fault::data,
+         fmt::format("{}: all graphs, methods and pipelines together are longer than the limit of "
+                     "{} bytes",
+                     path, limits_.graph_bytes));
   }
   check_json(path, graph.json);
+  return graph;
+}
+
+void Scanner::add_graph(Hdf5Id dataset, const std::string& path, const std::string& name) {
+  GraphInfo graph = text_of(dataset, path, name);
   const auto index = integer_attribute(dataset, "index", path);
   graphs_.emplace_back(index.value_or(INT64_MAX), std::move(graph));
 }
@@ -204,9 +217,23 @@ void Scanner::sort_graphs() {
   }
 }
 
+// A number that the author gives a model; larger is newer.
+void Scanner::read_version(Hdf5Id root) {
+  const auto version = integer_attribute(root, "version", "/");
+  if (version && *version < 1) {
+    fail(Fault::data, fmt::format("/: the attribute version is {}; the first is 1", *version));
+  }
+  scan_.calls.version = version.value_or(0);
+}
+
 void Scanner::finish(Hdf5Id root) {
   sort_graphs();
-  scan_.examples = answers_.finish(root, scan_.graphs);
+  for (auto* texts : {&scan_.calls.methods, &scan_.calls.pipelines}) {
+    std::sort(texts->begin(), texts->end(),
+              [](const GraphInfo& a, const GraphInfo& b) { return a.name < b.name; });
+  }
+  read_version(root);
+  scan_.examples = answers_.finish(root, scan_.graphs, scan_.calls);
   check_overlaps();
   check_manifest();
 }

@@ -20,6 +20,7 @@ struct FileScan {
   std::vector<VirtualTensor> virtuals;
   std::vector<std::string> files;  // a master's list of its shard files, by rank; may be empty
   std::vector<GraphInfo> graphs;
+  CallInfo calls;
   std::vector<ExampleInfo> examples;            // sources name file 0
   std::map<std::string, std::string> manifest;  // by dataset under /weights
   std::vector<std::string> unused;

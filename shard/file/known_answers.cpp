@@ -48,21 +48,32 @@ void KnownAnswers::add(Hdf5Id dataset, const ExamplePlace& place, const DatasetI
   example.outputs.push_back(std::move(tensor));
 }
 
-std::vector<ExampleInfo> KnownAnswers::finish(Hdf5Id root, const std::vector<GraphInfo>& graphs) {
+std::vector<ExampleInfo> KnownAnswers::finish(Hdf5Id root, const std::vector<GraphInfo>& graphs,
+                                              const CallInfo& calls) {
   std::vector<ExampleInfo> examples;
   if (examples_.empty()) return examples;
-  // The attribute "graph" is on the group of an example.
+  auto named = [](const std::vector<GraphInfo>& texts, const std::string& name) {
+    return std::any_of(texts.begin(), texts.end(),
+                       [&](const GraphInfo& text) { return text.name == name; });
+  };
+  // The attributes "graph" and "method" are on the group of an example.
   const Hdf5Handle all = open_member(root, "examples", "/examples");
   for (auto& [index, example] : examples_) {
     const std::string where = fmt::format("/examples/{}", index);
     const Hdf5Handle group = open_member(all.id(), std::to_string(index), where);
     example.graph = text_attribute(group.id(), "graph", where).value_or("");
+    example.method = text_attribute(group.id(), "method", where).value_or("");
     if (example.outputs.empty()) fail(Fault::data, where + ": has no outputs");
-    const bool known = example.graph.empty() ||
-                       std::any_of(graphs.begin(), graphs.end(),
-                                   [&](const GraphInfo& g) { return g.name == example.graph; });
-    if (!known) {
+    if (!example.graph.empty() && !example.method.empty()) {
+      fail(Fault::data, where + ": names both a graph and a method");
+    }
+    if (!example.graph.empty() && !named(graphs, example.graph)) {
       fail(Fault::data, fmt::format("{}: there is no graph {}", where, printable(example.graph)));
+    }
+    if (!example.method.empty() && !named(calls.methods, example.method) &&
+        !named(calls.pipelines, example.method)) {
+      fail(Fault::data,
+           fmt::format("{}: there is no method or pipeline {}", where, printable(example.method)));
     }
     examples.push_back(std::move(example));
   }

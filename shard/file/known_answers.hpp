@@ -25,8 +25,10 @@ class KnownAnswers {
   // A dataset of an example, with the tolerances that are its attributes.
   void add(Hdf5Id dataset, const ExamplePlace& place, const DatasetInfo& data);
 
-  // By index. Throws Fault::data: an example without outputs, one of a graph that is not there.
-  std::vector<ExampleInfo> finish(Hdf5Id root, const std::vector<GraphInfo>& graphs);
+  // By index. Throws Fault::data: an example without outputs, one of a graph or method that is not
+  // there, or of both.
+  std::vector<ExampleInfo> finish(Hdf5Id root, const std::vector<GraphInfo>& graphs,
+                                  const CallInfo& calls);
 
  private:
   std::map<int, ExampleInfo> examples_;

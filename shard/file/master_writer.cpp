@@ -66,6 +66,7 @@ void add_examples(StructureWriter& writer, const ModelTable& table, NewFile& fil
       writer.set(path, "atol", output.atol);
     }
     if (!example.graph.empty()) writer.set(base, "graph", example.graph);
+    if (!example.method.empty()) writer.set(base, "method", example.method);
   }
 }
 
@@ -76,7 +77,7 @@ void create_master(const ModelTable& table, const std::string& checkpoint,
   writer.set("/", "ranks", static_cast<std::int64_t>(files.size()));
   writer.set("/", "checkpoint", checkpoint);
   writer.set("/", "files", names);
-  write_graphs(writer, table.graphs);
+  write_graphs(writer, table.graphs, table.calls);
   const std::map<std::string, Slices> slices = slices_of(files, names);
   for (const TensorInfo& weight : table.weights) {
     if (can_be_virtual(weight)) {

@@ -117,6 +117,20 @@ std::vector<ExampleTensor> tensors_of(const Json& json) {
   return tensors;
 }
 
+Json json_of(const std::vector<GraphInfo>& texts) {
+  Json json = Json::array();
+  for (const GraphInfo& text : texts) json.push_back({{"name", text.name}, {"json", text.json}});
+  return json;
+}
+
+std::vector<GraphInfo> texts_of(const Json& json) {
+  std::vector<GraphInfo> texts;
+  for (const Json& item : json) {
+    texts.push_back({item.at("name").get<std::string>(), item.at("json").get<std::string>()});
+  }
+  return texts;
+}
+
 ModelTable table_of(const Json& json) {
   ModelTable table;
   table.path = path_of(json.at("path"));
@@ -124,14 +138,14 @@ ModelTable table_of(const Json& json) {
   table.ranks = json.at("ranks");
   table.checkpoint = json.at("checkpoint");
   for (const Json& weight : json.at("weights")) table.weights.push_back(tensor_of_json(weight));
-  for (const Json& graph : json.at("graphs")) {
-    table.graphs.push_back(
-        {graph.at("name").get<std::string>(), graph.at("json").get<std::string>()});
-  }
+  table.graphs = texts_of(json.at("graphs"));
+  table.calls = {texts_of(json.at("methods")), texts_of(json.at("pipelines")),
+                 json.at("version").get<std::int64_t>()};
   for (const Json& item : json.at("examples")) {
     ExampleInfo example;
     example.index = item.at("index");
     example.graph = item.at("graph");
+    example.method = item.at("method");
     example.inputs = tensors_of(item.at("inputs"));
     example.outputs = tensors_of(item.at("outputs"));
     table.examples.push_back(std::move(example));
@@ -186,20 +200,26 @@ std::string missing_text(const ModelTable& table) {
 }
 
 std::string to_json(const ModelTable& table) {
-  Json json{{"path", bytes_of(table.path)}, {"files", Json::array()},
-            {"ranks", table.ranks},         {"checkpoint", table.checkpoint},
-            {"weights", Json::array()},     {"graphs", Json::array()},
-            {"examples", Json::array()},    {"manifest", table.manifest},
-            {"constants", table.constants}, {"notes", table.notes},
+  Json json{{"path", bytes_of(table.path)},
+            {"files", Json::array()},
+            {"ranks", table.ranks},
+            {"checkpoint", table.checkpoint},
+            {"weights", Json::array()},
+            {"graphs", json_of(table.graphs)},
+            {"methods", json_of(table.calls.methods)},
+            {"pipelines", json_of(table.calls.pipelines)},
+            {"version", table.calls.version},
+            {"examples", Json::array()},
+            {"manifest", table.manifest},
+            {"constants", table.constants},
+            {"notes", table.notes},
             {"unused", table.unused}};
   for (const FileInfo& file : table.files) json["files"].push_back(json_of(file));
   for (const TensorInfo& weight : table.weights) json["weights"].push_back(json_of(weight));
-  for (const GraphInfo& graph : table.graphs) {
-    json["graphs"].push_back({{"name", graph.name}, {"json", graph.json}});
-  }
   for (const ExampleInfo& example : table.examples) {
     json["examples"].push_back({{"index", example.index},
                                 {"graph", example.graph},
+                                {"method", example.method},
                                 {"inputs", json_of(example.inputs)},
                                 {"outputs", json_of(example.outputs)}});
   }

@@ -63,6 +63,13 @@ struct GraphInfo {
   bool operator==(const GraphInfo&) const = default;
 };
 
+// What strings graphs together (docs/model-format.md, Methods and pipelines).
+struct CallInfo {
+  std::vector<GraphInfo> methods, pipelines;  // by name
+  std::int64_t version = 0;                   // of the model, by its author; 0 = none
+  bool operator==(const CallInfo&) const = default;
+};
+
 struct ExampleTensor {
   TensorInfo data;
   double rtol = 0;  // tolerances of an output; 0 and 0 ask for the same bits
@@ -72,19 +79,21 @@ struct ExampleTensor {
 
 struct ExampleInfo {
   int index = 0;
-  std::string graph;  // "" = the first graph
+  std::string graph;   // "" = the first graph, unless it is a method's
+  std::string method;  // or a pipeline
   std::vector<ExampleTensor> inputs;
   std::vector<ExampleTensor> outputs;
   bool operator==(const ExampleInfo&) const = default;
 };
 
 struct ModelTable {
-  std::string path;                             // as it was asked for: a file, a folder, a pattern
-  std::vector<FileInfo> files;                  // one, or a master (if any) and shard files by rank
-  int ranks = 0;                                // of a sharded checkpoint; 0: a one-file model
-  std::string checkpoint;                       // what all files of a sharded checkpoint share
-  std::vector<TensorInfo> weights;              // sorted by name
-  std::vector<GraphInfo> graphs;                // by index, then by name
+  std::string path;                 // as it was asked for: a file, a folder, a pattern
+  std::vector<FileInfo> files;      // one, or a master (if any) and shard files by rank
+  int ranks = 0;                    // of a sharded checkpoint; 0: a one-file model
+  std::string checkpoint;           // what all files of a sharded checkpoint share
+  std::vector<TensorInfo> weights;  // sorted by name
+  std::vector<GraphInfo> graphs;    // by index, then by name
+  CallInfo calls;
   std::vector<ExampleInfo> examples;            // by index
   std::map<std::string, std::string> manifest;  // weight -> SHA-256 of its stored bytes
   // Values of the integer weights that may decide shapes, where they could be read.

@@ -57,12 +57,20 @@ TensorSource source_of(const std::string& name, Shape shape, std::vector<T> valu
 
 }  // namespace
 
-void write_graphs(StructureWriter& writer, const std::vector<GraphInfo>& graphs) {
+void write_graphs(StructureWriter& writer, const std::vector<GraphInfo>& graphs,
+                  const CallInfo& calls) {
   for (std::size_t i = 0; i < graphs.size(); ++i) {
     const std::string path = "/graphs/" + graphs[i].name;
     writer.add_text(path, graphs[i].json);
     writer.set(path, "index", static_cast<std::int64_t>(i));
   }
+  for (const GraphInfo& method : calls.methods) {
+    writer.add_text("/methods/" + method.name, method.json);
+  }
+  for (const GraphInfo& pipeline : calls.pipelines) {
+    writer.add_text("/pipelines/" + pipeline.name, pipeline.json);
+  }
+  if (calls.version > 0) writer.set("/", "version", calls.version);
 }
 
 TensorSource tensor_of(const std::string& name, Shape shape, std::vector<float> values) {
@@ -81,7 +89,7 @@ void write_model(const std::string& path, const ModelContents& contents) {
   for (const TensorSource& weight : contents.weights) {
     hashes[weight.name] = write_tensor(writer, "/weights/" + weight.name, weight);
   }
-  write_graphs(writer, contents.graphs);
+  write_graphs(writer, contents.graphs, contents.calls);
   for (std::size_t i = 0; i < contents.examples.size(); ++i) {
     write_example(writer, i, contents.examples[i]);
   }

@@ -32,6 +32,7 @@ struct ModelContents {
   std::vector<GraphInfo> graphs;  // in the order of their index
   std::vector<TensorSource> weights;
   std::vector<ExampleSource> examples;
+  CallInfo calls = {};
 };
 
 // A source over elements that are already in memory.
@@ -40,8 +41,9 @@ TensorSource tensor_of(const std::string& name, Shape shape, std::vector<std::in
 
 class StructureWriter;
 
-// Writes graphs with their indices.
-void write_graphs(StructureWriter& writer, const std::vector<GraphInfo>& graphs);
+// Writes graphs with their indices, methods, pipelines and the model's version.
+void write_graphs(StructureWriter& writer, const std::vector<GraphInfo>& graphs,
+                  const CallInfo& calls);
 
 // Writes `path`: plain contiguous datasets at multiples of 4096 bytes, and a manifest with the hash
 // of every weight. Equal contents give equal bytes. One tensor is in memory at a time. Atomic: an

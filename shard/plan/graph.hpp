@@ -59,9 +59,13 @@ struct Graph {
 
 // Parses a graph's JSON and sorts its nodes (stable). Throws Fault::data that names the node and
 // field: unknown keys, wrong types, duplicate names, an input nobody makes (`known_weights` are
-// the names under /weights; a view such as "w[:,0:64]" refers to weight "w"), a cycle.
+// the names under /weights; a view such as "w[:,0:64]" refers to weight "w"), a cycle. `kind` is
+// what messages call it.
 Graph parse_graph(const std::string& name, const std::string& json,
-                  const std::vector<std::string>& known_weights);
+                  const std::vector<std::string>& known_weights, const std::string& kind = "graph");
+
+// One entry of "inputs", checked as there.
+ValueSpec parse_value_spec(const std::string& where, const std::string& json);
 
 // The inverse, in the key order of the documentation.
 std::string to_json(const Graph& graph);

@@ -207,9 +207,13 @@ Graph parse_checked(const Json& json, const std::vector<std::string>& known_weig
 
 }  // namespace
 
+ValueSpec parse_value_spec(const std::string& where, const std::string& json) {
+  return parse_value(where, Json::parse(json));
+}
+
 Graph parse_graph(const std::string& name, const std::string& json,
-                  const std::vector<std::string>& known_weights) {
-  const std::string where = "graph " + printable(name);
+                  const std::vector<std::string>& known_weights, const std::string& kind) {
+  const std::string where = kind + " " + printable(name);
   check_json(where, json);
   try {
     Graph graph = parse_checked(Json::parse(json), known_weights);

@@ -2,6 +2,11 @@
 
 namespace tpinfer::shard {
 
-Signature signature_of(const Graph& graph) { return {graph.name, graph.inputs, graph.outputs}; }
+std::string Signature::label() const {
+  const char* what = kind == Kind::graph    ? "graph "
+                     : kind == Kind::method ? "method "
+                                            : "pipeline ";
+  return what + name;
+}
 
 }  // namespace tpinfer::shard

@@ -8,13 +8,16 @@
 
 namespace tpinfer::shard {
 
-// Of a graph, a method or a pipeline.
 struct Signature {
+  enum class Kind : std::uint8_t { graph, method, pipeline };
   std::string name;
   std::vector<ValueSpec> inputs;
   std::vector<std::string> outputs;  // types and shapes follow from the extents of the inputs
-};
+  Kind kind = Kind::graph;
+  int file = 0;  // of several model files, the one that has it
 
-Signature signature_of(const Graph& graph);
+  // "graph main", "method predict": for messages.
+  std::string label() const;
+};
 
 }  // namespace tpinfer::shard

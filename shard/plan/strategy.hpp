@@ -43,6 +43,9 @@ bool matches_pattern(const std::string& pattern, const std::string& name);
 Strategy strategy_of_product(const std::string& who, const GemmOrigin& gemm,
                              const Strategy& strategy, Fault fault);
 
+// Whether the entry is meant for a node of the graph.
+bool speaks_of(const StrategyEntry& entry, const BoundGraph& graph);
+
 // A node's demand as cuts per factor of its rule.
 struct FactorCuts {
   std::vector<int> factors;    // in device_order (device_matrix.hpp), only those cut more than once

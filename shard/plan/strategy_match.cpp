@@ -96,6 +96,12 @@ FactorCuts demand_of(const BoundNode& bound, const StrategyEntry& entry, Match h
 
 }  // namespace
 
+bool speaks_of(const StrategyEntry& entry, const BoundGraph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const BoundNode& bound) {
+    return match(entry, bound.node) != Match::none;
+  });
+}
+
 Strategy strategy_of_product(const std::string& who, const GemmOrigin& gemm,
                              const Strategy& strategy, Fault fault) {
   Strategy product = strategy;
