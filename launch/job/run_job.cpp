@@ -124,8 +124,14 @@ void RunJob::save(shard::KeptArrays& writer, std::int64_t rows,
   mine_.hashes.clear();
   for (const auto& [name, hash] : output_hashes) mine_.hashes["output " + name] = hash;
   for (const auto& [name, hash] : inputs_) mine_.hashes["input " + name] = hash.hex_so_far();
-  write_progress(progress_path_, mine_);
-  writer.keep();
+  try {
+    write_progress(progress_path_, mine_);
+  } catch (const Error&) {
+    // It may have come into place, or an older one may be there.
+    writer.keep(std::filesystem::exists(progress_path_));
+    throw;
+  }
+  writer.keep(true);
   saved_ = Clock::now();
   save_seconds_ = std::max(save_seconds_, std::chrono::duration<double>(saved_ - start).count());
 }

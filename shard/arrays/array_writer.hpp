@@ -35,14 +35,13 @@ class ArrayWriter {
 };
 
 // An ArrayWriter whose rows outlive the process, in kept_path(target), where a later process goes
-// on. Destroyed without finish(): the file stays if it was there
-// before or keep() was called.
+// on. Destroyed without finish(): the file stays if it was there before, or as keep() says.
 class KeptArrays : public ArrayWriter {
  public:
   // Rows appended so far, to disk. Throws Fault::io.
   virtual void save() = 0;
-  // From now on the file stays when this process ends.
-  virtual void keep() = 0;
+  // Whether the file stays when this process ends from now on.
+  virtual void keep(bool stays) = 0;
 
   // Rows [rows.begin, rows.end) of array `output`, of those that were written. Throws Fault::data
   // when the file is too short, Fault::io when reading fails.

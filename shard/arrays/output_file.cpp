@@ -158,7 +158,8 @@ void OutputFile::fail_write(const char* action) const {
 }
 
 void OutputFile::reserve(std::uint64_t bytes) {
-  if (was_there_ || bytes == 0 || ::fallocate(descriptor_, 0, 0, static_cast<off_t>(bytes)) == 0) return;
+  if (was_there_ || bytes == 0 || ::fallocate(descriptor_, 0, 0, static_cast<off_t>(bytes)) == 0)
+    return;
   // Other failures mean that this file system cannot reserve.
   if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
     fail_write(fmt::format("no room for {}", bytes_text(bytes)).c_str());

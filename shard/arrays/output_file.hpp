@@ -41,10 +41,10 @@ class OutputFile {
   void read_at(std::uint64_t offset, void* out, std::size_t bytes) const;
 
   // Of a kept file: whether an earlier process left it (start_again() forgets that and its bytes);
-  // from keep() on it stays when this process ends without commit().
+  // keep() says whether it stays when this process ends without commit().
   bool was_there() const { return was_there_; }
   void start_again();
-  void keep() { keep_ = true; }
+  void keep(bool stays) { keep_ = stays; }
   // What was written so far, to disk. Throws Fault::io.
   void sync();
 

@@ -30,7 +30,7 @@ void PlacedWriter::finish() {
 
 void PlacedWriter::save() { file_->sync(); }
 
-void PlacedWriter::keep() { file_->keep(); }
+void PlacedWriter::keep(bool stays) { file_->keep(stays); }
 
 void PlacedWriter::read_rows(std::size_t output, Range rows, void* out) {
   const std::size_t row_bytes = rows_.row_bytes(output);

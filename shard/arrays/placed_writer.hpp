@@ -21,7 +21,7 @@ class PlacedWriter : public KeptArrays {
   void append(std::size_t output, const void* data, std::int64_t rows) override;
   void finish() override;
   void save() override;
-  void keep() override;
+  void keep(bool stays) override;
   void read_rows(std::size_t output, Range rows, void* out) override;
 
   // In a kept file: counts what an earlier process has written. Throws Fault::data when the file is
