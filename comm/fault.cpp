@@ -23,14 +23,42 @@ constexpr const char* kVariable = "TPINFER_FAULT";
 
 // In the order in which a run comes to them; tests/cli/fault_sites_check.py compares the list with
 // the source and sees that each is reached.
-constexpr std::string_view kSites[] = {
-    "start",        "init",          "collective",   "check files",
-    "calibrate",    "open model",    "read graph",   "read known answers",
-    "read options", "open input",    "plan",         "labels",
-    "open output",  "print outputs", "open weights", "allocate memory",
-    "load weights", "load",          "read input",   "step",
-    "check output", "write output",  "write report", "compare known answers",
-    "finalize"};
+constexpr std::string_view kSites[] = {"start",
+                                       "init",
+                                       "collective",
+                                       "check files",
+                                       "calibrate",
+                                       "open model",
+                                       "read graph",
+                                       "read known answers",
+                                       "read options",
+                                       "open input",
+                                       "plan",
+                                       "labels",
+                                       "open output",
+                                       "print outputs",
+                                       "open weights",
+                                       "allocate memory",
+                                       "load weights",
+                                       "load",
+                                       "read input",
+                                       "step",
+                                       "check output",
+                                       "write output",
+                                       "write report",
+                                       "compare known answers",
+                                       "finalize",
+                                       "check progress",
+                                       "open progress",
+                                       "restore input",
+                                       "restore output",
+                                       "save progress",
+                                       "check weights",
+                                       "open requests",
+                                       "plan extents",
+                                       "wait for the other instances",
+                                       "compare weights",
+                                       "copy output"};
 
 void note(std::string_view site, int visit, const FaultAction& action) {
   const char* path = std::getenv("TPINFER_FAULT_LOG");

@@ -85,7 +85,8 @@ void LibraryRun::read_table(const std::string& path) {
 shard::Symbols LibraryRun::example_extents(const shard::Signature& signature,
                                            const runtime::Model& model) const {
   shard::Symbols known;
-  const shard::ExampleInfo* example = example_of(model, signature.name);
+  const std::vector<const shard::ExampleInfo*> examples = examples_of(model, signature);
+  const shard::ExampleInfo* example = examples.empty() ? nullptr : examples.front();
   for (std::size_t i = 0; example && i < example->inputs.size(); ++i) {
     const shard::TensorInfo& data = example->inputs[i].data;
     for (const shard::ValueSpec& spec : signature.inputs) {
