@@ -124,8 +124,8 @@ void declare(CLI::App& app, Options& o) {
   t.flag("--resume", o.resume, "keep progress beside --output; go on where an earlier run ended");
   t.value("--save-every", o.save_every, "SECONDS", "how often progress goes to disk [5]")
       ->check(at_least(0));
-  t.value("--stop-after", o.stop_after, "25m|HH:MM:SS|auto",
-          "end in order, exit 75; auto: before the Slurm job ends");
+  t.value("--stop-after", o.stop_after, "DURATION|auto",
+          "end in order, exit 75, before 25m or 1:30:00; auto: before the Slurm job's end");
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
@@ -277,6 +277,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_flag("--version", version, "print versions and stop");
   declare(app, result.options);
   app.footer(
+      "Several instances side by side: tpinfer launch --help\n"
       "Environment: TPINFER_MODEL for --model, and so on. Exit codes: 0 done, 1 check failed, "
       "64 usage,\n65 bad model or input, 66 no such file, 70 bug, 71 memory, 73/74 output, 75 "
       "hung or stopped,\n76 ranks disagree, 78 wrong launcher. More: docs/command-line.md");
