@@ -34,6 +34,11 @@ class Communicator {
   virtual void barrier() = 0;
   virtual void broadcast(void* data, std::size_t bytes, int root) = 0;
 
+  // The same for a message that may be long in coming, while the root waits for work: the others
+  // look for it less and less often, at last every 2 ms, and sleep and beat between. At most 1 MiB.
+  // Not part of counters(): nobody is slow here.
+  virtual void await_broadcast(void* data, std::size_t bytes, int root) = 0;
+
   // out = mine of rank 0, mine of rank 1, ...; rank r gives bytes_per_rank[r] bytes.
   //   3 ranks, sizes {2,0,3}: "ab" "" "xyz" -> "abxyz" on each of them
   virtual void all_gather(const void* mine, std::span<const std::size_t> bytes_per_rank,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <thread>
@@ -56,12 +57,30 @@ int environment_size() { return find_size().size; }
 
 std::string environment_size_source() { return find_size().source; }
 
+StartedBy started_by() {
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return StartedBy::mpirun;
+  // Inside a Slurm job mpiexec has srun start its daemons, whose variables its ranks inherit.
+  if (std::getenv("MPI_LOCALNRANKS") != nullptr) return StartedBy::mpiexec;
+  return in_slurm_step() ? StartedBy::srun : StartedBy::nobody;
+}
+
 int affinity_cores() {
   // Masks of machines with more than 1024 cores do not fit cpu_set_t: fall back to the count.
   cpu_set_t mask;
   CPU_ZERO(&mask);
   if (sched_getaffinity(0, sizeof mask, &mask) == 0) return std::max(1, CPU_COUNT(&mask));
   return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// "27.08 9.11 5.02 17/812 30911" of /proc/loadavg: 17 can run now, this one among them.
+double crowding() {
+  std::FILE* file = std::fopen("/proc/loadavg", "re");
+  if (file == nullptr) return 1;
+  int running = 0;
+  const int found = std::fscanf(file, "%*f %*f %*f %d", &running);
+  std::fclose(file);
+  const double cores = std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
+  return found == 1 ? std::max(1.0, (running - 1) / cores) : 1;
 }
 
 std::string host_name() {

@@ -14,8 +14,16 @@ int environment_size();
 // The variable that environment_size() was read from, "" when there is none: for diagnoses.
 std::string environment_size_source();
 
+// Which launcher started this process. srun only where it starts the processes itself: under mpirun
+// in a Slurm job it is mpirun.
+enum class StartedBy { nobody, mpirun, mpiexec, srun };  // Open MPI's, MPICH's and Slurm's launcher
+StartedBy started_by();
+
 // Cores that this process may run on (its affinity mask), at least 1.
 int affinity_cores();
+
+// How many processes want a processor now for each processor of this machine; at least 1.
+double crowding();
 
 std::string host_name();
 

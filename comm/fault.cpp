@@ -1,20 +1,19 @@
 #include "comm/fault.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <new>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "comm/environment.hpp"
+#include "comm/fault_order.hpp"
 #include "kernels/base/error.hpp"
 
 namespace tpinfer::comm {
@@ -22,76 +21,58 @@ namespace {
 
 constexpr const char* kVariable = "TPINFER_FAULT";
 
-struct Order {
-  std::string site;
-  std::optional<int> rank;  // empty: every rank
-  std::optional<int> nth;   // empty: every time
-  std::string action;
-  int milliseconds = 0;
-  int seen = 0;
-};
+// In the order in which a run comes to them; tests/cli/fault_sites_check.py compares the list with
+// the source and sees that each is reached.
+constexpr std::string_view kSites[] = {
+    "start",        "init",          "collective",   "check files",
+    "calibrate",    "open model",    "read graph",   "read known answers",
+    "read options", "open input",    "plan",         "labels",
+    "open output",  "print outputs", "open weights", "allocate memory",
+    "load weights", "load",          "read input",   "step",
+    "check output", "write output",  "write report", "compare known answers",
+    "finalize"};
 
-[[noreturn]] void refuse(std::string_view text) {
-  fail(Fault::usage, fmt::format("{}={}: want <site>:<rank>:<nth>:<action>", kVariable, text));
+void note(std::string_view site, int visit, const FaultAction& action) {
+  const char* path = std::getenv("TPINFER_FAULT_LOG");
+  if (path == nullptr) return;
+  const std::string line =
+      fmt::format("{}:{}:{}:{}\n", site, environment_rank(), visit, action.name);
+  const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file < 0) return;
+  [[maybe_unused]] const auto written = write(file, line.data(), line.size());
+  close(file);
 }
 
-std::optional<int> number_or_all(std::string_view field, std::string_view text) {
-  if (field == "*") return {};
-  int value = 0;
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (error != std::errc{} || end != field.data() + field.size()) refuse(text);
-  return value;
-}
-
-Order parse(std::string_view text) {
-  std::vector<std::string_view> fields;
-  std::string_view rest = text;
-  for (std::size_t colon = rest.find(':'); colon != rest.npos; colon = rest.find(':')) {
-    fields.push_back(rest.substr(0, colon));
-    rest.remove_prefix(colon + 1);
-  }
-  if (fields.size() != 3) refuse(text);
-  Order order{std::string(fields[0]), number_or_all(fields[1], text),
-              number_or_all(fields[2], text), std::string(rest)};
-  if (rest.starts_with("slow(") && rest.ends_with(")")) {
-    order.action = "slow";
-    order.milliseconds = number_or_all(rest.substr(5, rest.size() - 6), text).value_or(0);
-  }
-  return order;
-}
-
-void act(const Order& order) {
-  const std::string& action = order.action;
-  if (action == "throw") throw std::runtime_error("fault injected at " + order.site);
-  if (action == "error") fail(Fault::data, "fault injected at " + order.site);
-  if (action == "oom") throw std::bad_alloc();
-  if (action == "exit0") _exit(0);
-  if (action == "abort") std::abort();
-  if (action == "kill") raise(SIGKILL);
-  if (action == "segv") raise(SIGSEGV);
-  if (action == "stop") {
-    raise(SIGSTOP);
-    return;  // when someone sends SIGCONT
-  }
-  if (action == "slow") {
-    std::this_thread::sleep_for(std::chrono::milliseconds(order.milliseconds));
-    return;
-  }
-  while (action == "hang") pause();
-  refuse(order.action);
+void act(std::string_view site, const FaultAction& action) {
+  const std::string& name = action.name;
+  const std::string text = "fault injected at " + std::string(site);
+  if (name == "throw") throw std::runtime_error(text);
+  if (name == "error") fail(Fault::data, text);
+  if (name == "oom") throw std::bad_alloc();
+  if (name == "exit0") _exit(0);
+  if (name == "exit3") _exit(3);
+  if (name == "abort") std::abort();
+  if (name == "kill") raise(SIGKILL);
+  if (name == "segv") raise(SIGSEGV);
+  if (name == "stop") raise(SIGSTOP);  // until someone sends SIGCONT
+  if (name == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(action.milliseconds));
+  while (name == "hang") pause();
 }
 
 }  // namespace
+
+std::span<const std::string_view> fault_sites() { return kSites; }
 
 namespace detail {
 
 const bool faults_wanted = std::getenv(kVariable) != nullptr;
 
 void reach_fault_site(std::string_view site) {
-  static Order order = parse(std::getenv(kVariable));
-  if (site != order.site || order.rank.value_or(environment_rank()) != environment_rank()) return;
-  ++order.seen;
-  if (order.nth.value_or(order.seen) == order.seen) act(order);
+  static FaultOrder order(std::getenv(kVariable), environment_rank(), environment_size());
+  if (const auto action = order.visit(site)) {
+    note(site, order.visits(site), *action);
+    act(site, *action);
+  }
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -26,12 +27,17 @@ Cleanups& cleanups() {
 
 }  // namespace
 
+// Without the heap, which may be what has run out.
 void say(std::string_view text) {
-  std::string line = "tpinfer: " + std::string(text);
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  line += '\n';
+  constexpr std::string_view kPrefix = "tpinfer: ";
+  std::array<char, 8192> line;
+  char* end = std::copy(kPrefix.begin(), kPrefix.end(), line.begin());
+  text = text.substr(0, line.size() - kPrefix.size() - 1);
+  end = std::replace_copy(text.begin(), text.end(), end, '\n', ' ');
+  *end++ = '\n';
   // Nobody is left to tell when stderr is gone.
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  [[maybe_unused]] const auto written =
+      write(STDERR_FILENO, line.data(), static_cast<std::size_t>(end - line.data()));
 }
 
 int add_cleanup(std::function<void()> undo) {

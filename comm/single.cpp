@@ -19,6 +19,7 @@ class SingleRank final : public Communicator {
 
   void barrier() override { note(1, 0); }
   void broadcast(void*, std::size_t, int root) override { note(1, root); }
+  void await_broadcast(void*, std::size_t, int root) override { note(1, root, 0); }
 
   void all_gather(const void* mine, std::span<const std::size_t> bytes_per_rank,
                   void* out) override {

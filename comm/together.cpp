@@ -85,7 +85,8 @@ void together(Communicator& group, std::string_view phase, const std::function<v
   const auto failures = ranks - static_cast<std::size_t>(std::count(codes.begin(), codes.end(), 0));
   const std::string text =
       agreed_text(group, mine, static_cast<int>(worst - codes.begin()), static_cast<int>(failures));
-  throw AgreedError(static_cast<Fault>(*worst), fmt::format("{}: {}", phase, text));
+  throw AgreedError(static_cast<Fault>(*worst), fmt::format("{}: {}", phase, text),
+                    static_cast<int>(worst - codes.begin()));
 }
 
 }  // namespace tpinfer::comm

@@ -13,7 +13,13 @@ namespace tpinfer::comm {
 // through main, and one of them prints it.
 class AgreedError : public Error {
  public:
-  using Error::Error;
+  AgreedError(Fault fault, const std::string& text, int rank = 0)
+      : Error(fault, text), rank_(rank) {}
+  // The rank whose failure it is: with several, the first of those with the highest fault.
+  int rank() const { return rank_; }
+
+ private:
+  int rank_;
 };
 
 // Runs `work` on every rank as the phase `phase`, then agrees how it went: returns on all ranks or

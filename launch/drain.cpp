@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "comm/environment.hpp"
 #include "comm/together.hpp"
 
 namespace tpinfer::launch {
@@ -15,21 +17,48 @@ volatile sig_atomic_t asked_by = 0;
 
 void on_signal(int number) { asked_by = number; }
 
-}  // namespace
+bool first_rank = true;
 
-void watch_signals() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  for (int number : {SIGTERM, SIGINT, SIGUSR1}) sigaction(number, &action, nullptr);
+void end_at_once(int) {
+  constexpr char kText[] = "tpinfer: ended by a signal while it started; run it again\n";
+  if (first_rank && write(STDERR_FILENO, kText, sizeof kText - 1) < 0) {
+  }
+  _exit(static_cast<int>(Fault::temporary));
 }
 
-void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows) {
-  const int mine = asked_by;
+// `resets`: a second SIGTERM or SIGINT does what the system has it do. Schedulers send SIGUSR1 more
+// than once.
+void handle(void (*handler)(int), bool resets) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  for (int number : {SIGTERM, SIGINT, SIGUSR1}) {
+    action.sa_flags = SA_RESTART;
+    if (resets && number != SIGUSR1) action.sa_flags |= static_cast<int>(SA_RESETHAND);
+    sigaction(number, &action, nullptr);
+  }
+}
+
+}  // namespace
+
+void end_on_signals() {
+  first_rank = comm::environment_rank() == 0;
+  handle(end_at_once, false);
+}
+
+void watch_signals() { handle(on_signal, true); }
+
+int drain_signal() { return asked_by; }
+
+int agreed_stop(comm::Communicator& world, int mine) {
+  if (asked_by != 0) mine = asked_by;
   std::vector<int> all(static_cast<std::size_t>(world.size()));
   const std::vector<std::size_t> bytes(all.size(), sizeof mine);
   world.all_gather(&mine, bytes, all.data());
-  const int number = *std::max_element(all.begin(), all.end());
+  return *std::max_element(all.begin(), all.end());
+}
+
+void stop_if_drained(comm::Communicator& world, std::int64_t rows_done, std::int64_t rows) {
+  const int number = agreed_stop(world, 0);
   if (number == 0) return;
   throw comm::AgreedError(Fault::temporary,
                           fmt::format("ended by signal {} after {} of {} rows; no output was "

@@ -7,6 +7,7 @@
 
 #include "kernels/base/error.hpp"
 #include "kernels/base/sha256.hpp"
+#include "launch/memory_check.hpp"
 #include "launch/outputs.hpp"
 #include "runtime/op.hpp"
 #include "runtime/plan_bytes.hpp"
@@ -90,9 +91,11 @@ void GraphRunner::check_streams(std::int64_t rows, const std::string& option) co
   shard::check_streamable(graph_, bound(symbols), batch_, option);
 }
 
-void GraphRunner::make_engine(const std::shared_ptr<runtime::WeightStore>& weights) {
-  const runtime::EngineOptions engine_options{kernels::parse_family(options_.kernels),
-                                              options_.fast, options_.explain};
+void GraphRunner::make_engine(const std::shared_ptr<runtime::WeightStore>& weights,
+                              int ranks_on_node) {
+  const runtime::EngineOptions engine_options{
+      kernels::parse_family(options_.kernels), options_.fast, options_.explain,
+      [ranks_on_node](std::size_t bytes) { check_memory(bytes, ranks_on_node); }};
   engine_ = std::make_unique<runtime::Engine>(*bound_, *plan_, world_, engine_options, weights);
   pipeline_ = std::make_unique<runtime::Pipeline>(
       *engine_, world_, pipeline_options(),

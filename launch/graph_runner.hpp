@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,8 +44,9 @@ class GraphRunner {
   // What all ranks must agree on: the plan and every option that changes what is computed.
   std::string fingerprint(const PlanFiles& files) const;
 
-  // Makes the engine, whose weights are in `weights`. Collective.
-  void make_engine(const std::shared_ptr<runtime::WeightStore>& weights);
+  // Makes the engine, whose weights are in `weights`; `ranks_on_node` share this node's memory.
+  // Collective.
+  void make_engine(const std::shared_ptr<runtime::WeightStore>& weights, int ranks_on_node);
   // Bytes beside the weights; known when there is an engine.
   std::size_t activation_bytes() const;
 

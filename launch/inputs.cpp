@@ -21,22 +21,6 @@ std::string shape_text(const shard::ValueSpec& spec) {
   return fmt::format("({}{})", text, spec.shape.size() == 1 ? "," : "");
 }
 
-void check_fits(const shard::ValueSpec& spec, const std::string& source, const Shape& shape,
-                DType dtype) {
-  bool fits = shape.size() == spec.shape.size();
-  for (std::size_t d = 0; fits && d < shape.size(); ++d) {
-    fits = !spec.shape[d].symbol.empty() || spec.shape[d].value == shape[d];
-  }
-  if (!fits) {
-    fail(Fault::data, fmt::format("input {}: {} has shape {}, the model wants {}", spec.name,
-                                  source, to_text(shape), shape_text(spec)));
-  }
-  if (!shard::convertible(dtype, spec.dtype)) {
-    fail(Fault::data, fmt::format("input {}: {} holds {}, the model wants {}", spec.name, source,
-                                  name_of(dtype), name_of(spec.dtype)));
-  }
-}
-
 std::string input_names(const shard::Signature& signature) {
   std::string names;
   for (const shard::ValueSpec& input : signature.inputs) {
@@ -69,6 +53,22 @@ void fill_elements(const View& out, int value) {
 }
 
 }  // namespace
+
+void check_fits(const shard::ValueSpec& spec, const std::string& source, const Shape& shape,
+                DType dtype) {
+  bool fits = shape.size() == spec.shape.size();
+  for (std::size_t d = 0; fits && d < shape.size(); ++d) {
+    fits = !spec.shape[d].symbol.empty() || spec.shape[d].value == shape[d];
+  }
+  if (!fits) {
+    fail(Fault::data, fmt::format("input {}: {} has shape {}, the model wants {}", spec.name,
+                                  source, to_text(shape), shape_text(spec)));
+  }
+  if (!shard::convertible(dtype, spec.dtype)) {
+    fail(Fault::data, fmt::format("input {}: {} holds {}, the model wants {}", spec.name, source,
+                                  name_of(dtype), name_of(spec.dtype)));
+  }
+}
 
 void fill(const View& out, int value) {
   switch (size_of(out.dtype)) {

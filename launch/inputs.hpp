@@ -12,6 +12,11 @@
 
 namespace tpinfer::launch {
 
+// Throws Fault::data naming input, source and both shapes or types when an array of this shape and
+// type cannot be the input's value. An extent that is a symbol takes any.
+void check_fits(const shard::ValueSpec& spec, const std::string& source, const Shape& shape,
+                DType dtype);
+
 // One input and its source, open for reading. Local.
 class InputSource {
  public:

@@ -9,6 +9,9 @@
 #include <memory>
 
 #include "kernels/base/error.hpp"
+#include "launch/file_names.hpp"
+#include "launch/job/stop_time.hpp"
+#include "shard/plan/memory.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -111,9 +114,22 @@ void declare(CLI::App& app, Options& o) {
   t.value("--print-head", o.print_head, "N", "values printed per output [10]; 0 = none")
       ->check(at_least(0));
   t.value("--print-rank", o.print_rank, "RANK|all", "whose outputs are printed [0]");
+  t.group("Requests");
+  t.value("--requests", o.requests, "FILE|-", "answer JSON lines; answers to stdout or --output");
+  t.value("--batch", o.batch, "N", "requests that may share a run; same answers [1]")
+      ->check(at_least(1));
+  t.value("--max-queue", o.max_queue, "N", "requests read ahead [64]")->check(at_least(1));
+  t.value("--max-request", o.max_request, "SIZE", "the longest line of a request [64MiB]");
+  t.group("Long runs");
+  t.flag("--resume", o.resume, "keep progress beside --output; go on where an earlier run ended");
+  t.value("--save-every", o.save_every, "SECONDS", "how often progress goes to disk [5]")
+      ->check(at_least(0));
+  t.value("--stop-after", o.stop_after, "25m|HH:MM:SS|auto",
+          "end in order, exit 75; auto: before the Slurm job ends");
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
+  t.flag("--doctor", o.doctor, "say what is wrong with this launch, and stop: exit 0 or 78");
   t.flag("--dry-run", o.dry_run, "plan and check everything, compute nothing");
   t.group("Plan");
   t.value("--strategy", o.plan.strategies, "NODE=((1,8),(8,1))",
@@ -124,6 +140,9 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::IsMember({"cut", "fastest", "batch"}));
   t.value("--mesh", o.plan.mesh, "dp=2,pp=2,tp=2",
           "ranks that share the batch, the layers, the tensors [tp=all]");
+  t.value("--instances", o.plan.instances, "K",
+          "copies of the model that share the batch: dp=K, in equal parts")
+      ->check(at_least(1));
   t.value("--micro-batches", o.micro_batches, "N",
           "pieces of a batch in flight [4 per stage of pp]")
       ->check(at_least(1));
@@ -138,6 +157,7 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::IsMember({"eigen", "blas", "reference"}));
   t.value("--threads", o.threads, "N", "threads per rank [cores of the mask / ranks on the node]")
       ->check(at_least(1));
+  t.flag("--private-weights", o.private_weights, "a copy of equal weights for each rank of a host");
   t.flag("--fast", o.fast, "library sums: bits may change with the number of ranks");
   t.group("Run");
   t.value("--timeout", o.timeout_seconds, "SECONDS",
@@ -146,6 +166,7 @@ void declare(CLI::App& app, Options& o) {
   t.flag("-q,--quiet", o.quiet, "say nothing on stderr but errors");
   t.value("--progress", o.progress, "auto|bar|lines|none", "how progress is shown [auto]")
       ->check(CLI::IsMember({"auto", "bar", "lines", "none"}));
+  t.flag("--compat-log", o.compat_log, "print when instances are built, asked and ended");
   t.value("--report", o.report, "FILE", "write what happened as JSON");
 }
 
@@ -168,8 +189,22 @@ void split_models(Options& o) {
   if (!models.empty()) o.model = models.front();
 }
 
+// Options that say what one run is about, and those that say what many are about.
+void check_requests(const Options& o) {
+  shard::parse_bytes("--max-request", o.max_request);
+  if (o.requests.empty()) {
+    if (o.batch == 1) return;
+    fail(Fault::usage, "--batch: it is about --requests; rows at a time are --batch-size");
+  }
+  if (!o.inputs.empty() || !o.labels.empty() || o.repeat > 1 || o.check) {
+    fail(Fault::usage,
+         "--requests bring their own inputs; leave out --input, --labels, --repeat and --check");
+  }
+  if (many(o.output)) fail(Fault::usage, "--requests: rank 0 answers; name one file for --output");
+}
+
 void check(const Options& o) {
-  if (!o.calibrate.empty()) return;
+  if (!o.calibrate.empty() || o.doctor) return;
   if (o.model.empty()) fail(Fault::usage, "--model is missing; see tpinfer --help");
   if (!o.graph.empty() && !o.method.empty()) {
     fail(Fault::usage,
@@ -183,8 +218,25 @@ void check(const Options& o) {
     fail(Fault::usage,
          fmt::format("--print-rank: \"{}\" is neither a rank nor \"all\"", o.print_rank));
   }
+  check_requests(o);
   if (o.check && (!o.inputs.empty() || !o.labels.empty() || !o.output.empty())) {
     fail(Fault::usage, "--check brings its own inputs; leave out --input, --labels and --output");
+  }
+}
+
+void check_resume(const Options& o) {
+  check_stop_after(o.stop_after);
+  if (!o.resume) {
+    if (o.stop_after.empty()) return;
+    fail(Fault::usage, "--stop-after: what is done by then would be lost; add --resume");
+  }
+  const auto refuse = [](const std::string& why) { fail(Fault::usage, "--resume: " + why); };
+  if (o.check) refuse("--check keeps no progress; leave one of them out");
+  if (o.output.empty()) refuse("progress is kept beside the output; name one with --output");
+  if (o.repeat > 1) refuse("a run that goes on cannot be timed; leave out --repeat");
+  if (o.fast) refuse("the bits of --fast may change with the ranks; leave one of them out");
+  if (many(o.output) || std::any_of(o.inputs.begin(), o.inputs.end(), many)) {
+    refuse("{rank} and {dp} belong to one number of ranks; name one file for all");
   }
 }
 
@@ -245,6 +297,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
   split_models(result.options);
   check(result.options);
+  check_resume(result.options);
+  if (result.options.compat_log) result.options.print_head = 0;
   return result;
 }
 

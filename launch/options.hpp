@@ -25,7 +25,13 @@ struct Options {
   std::int64_t print_head = 10;  // 0 = print no outputs
   std::string print_rank = "0";  // "0", "all", a number
 
+  std::string requests;               // JSON lines, - = stdin; "" = one run
+  int batch = 1;                      // requests that may share a run
+  int max_queue = 64;                 // requests read ahead
+  std::string max_request = "64MiB";  // the longest line
+
   bool check = false;
+  bool doctor = false;  // look at the launch and stop
   bool check_finite = false;
 
   PlanRequest plan;
@@ -37,10 +43,16 @@ struct Options {
   std::string kernels = "eigen";  // eigen | blas | reference
   int threads = 0;                // 0 = cores of the affinity mask / ranks on the node
 
+  bool resume = false;     // keep progress beside `output`, go on from an earlier run's
+  double save_every = 5;   // seconds between two saves of it
+  std::string stop_after;  // "" = never, a duration, auto
+
   double timeout_seconds = 60;
   bool quiet = false;
   std::string progress = "auto";  // auto | bar | lines | none
   std::string report;
+  bool private_weights = false;
+  bool compat_log = false;  // the messages of parallel workers, instead of outputs
 };
 
 // What a command line asks for: a run, or text to print (help, version) and stop.

@@ -55,6 +55,13 @@ std::optional<std::int64_t> first_not_finite(const View& view) {
   return std::nullopt;
 }
 
+void refuse_not_finite(const std::string& what, const View& view) {
+  const auto index = first_not_finite(view);
+  if (!index) return;
+  fail(Fault::data, fmt::format("--check-finite: {} has {} at element {} of {}", what,
+                                element_text(view, *index), *index, to_text(view.shape)));
+}
+
 void OutputRecord::add(const View& rows) {
   hash_.update(rows.data, rows.bytes());
   for (std::int64_t i = 0; i < rows.count() && printed_ < head_; ++i, ++printed_) {

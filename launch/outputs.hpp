@@ -19,6 +19,9 @@ void make_nan_canonical(const View& view);
 // Whether a float view holds only finite values; the index of the first other one otherwise.
 std::optional<std::int64_t> first_not_finite(const View& view);
 
+// Throws Fault::data naming `what` and the element when a value is not (--check-finite).
+void refuse_not_finite(const std::string& what, const View& view);
+
 // One output over all batches: its hash, its first values. Local; every rank keeps one.
 class OutputRecord {
  public:
@@ -27,8 +30,8 @@ class OutputRecord {
   void add(const View& rows);
 
   const shard::ArraySpec& spec() const { return spec_; }
-  // SHA-256 of the bytes in C order. Call once, at the end.
-  std::string hash() { return hash_.hex(); }
+  // SHA-256 of the bytes so far, in C order.
+  std::string hash() const { return hash_.hex_so_far(); }
   // The two lines of the seed's program:
   //   tensor's name is:y data size is:8192 tensor elements num is:2048
   //   output data is: -48.0 -48.0 -48.0

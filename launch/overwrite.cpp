@@ -9,6 +9,8 @@
 
 #include "kernels/base/error.hpp"
 #include "launch/file_names.hpp"
+#include "launch/job/progress_file.hpp"
+#include "shard/arrays/output_file.hpp"
 #include "shard/plan/strategy.hpp"
 
 namespace tpinfer::launch {
@@ -97,9 +99,15 @@ void refuse_overwriting(const Options& options, KeptFiles kept, int ranks) {
     kept.add("also a strategy file", file);
   }
   kept.add("also the cost table", options.plan.costs);
+  if (options.requests != "-") kept.add("also the requests", options.requests);
   for (const std::string& target : names_for(options.output, options.plan, ranks)) {
     kept.refuse("--output", target);
     kept.add("also an output", target);
+    if (!options.resume) continue;
+    for (const std::string& path : {shard::kept_path(target), progress_path(target)}) {
+      kept.refuse("--resume keeps progress in", path);
+      kept.add("the progress of the run", path);
+    }
   }
   if (!options.report.empty()) kept.refuse("--report", options.report);
 }

@@ -77,6 +77,7 @@ void PipelineRunner::set(Variables& variables, const std::string& name, shard::T
 }
 
 void PipelineRunner::infer(const shard::Symbols& symbols) {
+  ready_ = false;
   inputs_.clear();
   outputs_.clear();
   Variables variables;
@@ -184,6 +185,14 @@ void PipelineRunner::infer_loop(const shard::PipelineStep& step, Variables& vari
   loops_[&step] = std::move(loop);
 }
 
+std::vector<shard::Tensor> PipelineRunner::outputs_on(const shard::Symbols& symbols) const {
+  PipelineRunner other(spec_, [&](const shard::PipelineStep& step) -> GraphRunner& {
+    return *calls_.at(&step).graph;
+  });
+  other.infer(symbols);
+  return other.outputs_;
+}
+
 std::map<GraphRunner*, shard::Symbols> PipelineRunner::largest_calls() const {
   std::map<GraphRunner*, shard::Symbols> largest;
   std::map<GraphRunner*, std::int64_t> sizes;
@@ -209,6 +218,7 @@ void PipelineRunner::allocate() {
     runtime::Block& block = blocks_[name];
     if (block.size() < size) block = runtime::Block(size, "variable " + name);
   }
+  ready_ = true;
 }
 
 View PipelineRunner::view(const shard::Tensor& tensor) const {

@@ -24,13 +24,17 @@ class PipelineRunner {
   // both shapes where they do not fit: a call's input, a variable that a loop changes, a "repeat"
   // that is no integer.
   void infer(const shard::Symbols& symbols);
-  // After that: the extents of the largest call of each graph.
+  // The outputs on other extents; changes nothing. Local, throws as infer().
+  std::vector<shard::Tensor> outputs_on(const shard::Symbols& symbols) const;
+  // After infer(): the extents of the largest call of each graph.
   std::map<GraphRunner*, shard::Symbols> largest_calls() const;
   // Bytes of the variables.
   std::size_t bytes() const;
 
   // Makes room for the variables of infer(). Local.
   void allocate();
+  // Whether both have succeeded since infer() was last called.
+  bool ready() const { return ready_; }
 
   View input(std::size_t i) const { return view(inputs_[i]); }
   View output(std::size_t i) const { return view(outputs_[i]); }
@@ -67,6 +71,7 @@ class PipelineRunner {
   std::map<const shard::PipelineStep*, Call> calls_;
   std::map<const shard::PipelineStep*, Loop> loops_;
   std::vector<shard::Tensor> inputs_, outputs_;
+  bool ready_ = false;
   std::map<std::string, std::size_t> sizes_;  // of variables: the largest that one ever is
   std::map<std::string, runtime::Block> blocks_;
 };

@@ -1,6 +1,10 @@
 #include "launch/plan_request.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
+
+#include "kernels/base/error.hpp"
 
 #include "runtime/plan_bytes.hpp"
 #include "shard/file/given_strategies.hpp"
@@ -21,6 +25,15 @@ PlanFiles read_plan_files(const PlanRequest& request) {
 
 shard::MeshOptions mesh_options(const PlanRequest& request) {
   shard::MeshOptions mesh = shard::parse_mesh(request.mesh);
+  if (request.instances > 0) {
+    if (mesh.dp > 1 && mesh.dp != request.instances) {
+      fail(Fault::usage,
+           fmt::format("--instances {} but --mesh {}: an instance is a part of dp; say "
+                       "one of the two",
+                       request.instances, request.mesh));
+    }
+    mesh.dp = request.instances;
+  }
   mesh.rank_weights = shard::parse_rank_weights(request.rank_weights);
   return mesh;
 }

@@ -13,7 +13,8 @@ struct PlanRequest {
   std::string strategies;    // --strategy
   bool uneven = false;       // --uneven
   std::string plan = "cut";  // --plan: cut | fastest | batch
-  std::string mesh;          // --mesh: dp=2,pp=2,tp=2
+  int instances = 0;  // --instances: parts of the batch with ranks of their own; 0 = not said
+  std::string mesh;   // --mesh: dp=2,pp=2,tp=2
   std::string rank_weights;  // --rank-weights: 3,1
   std::string costs;         // --costs: a cost table; "" = the built-in one
   std::string memory;        // --memory: per rank, 8GiB; "" = no limit

@@ -43,11 +43,20 @@ Json rank_json(const RankTimes& rank) {
           {"weight_bytes_read", rank.weight_bytes_read},
           {"files_opened", rank.files_opened},
           {"weight_bytes", rank.weight_bytes},
+          {"shared_weight_bytes", rank.shared_weight_bytes},
           {"activation_bytes", rank.activation_bytes},
           {"collective_calls", rank.collective_calls},
           {"bytes_sent", rank.bytes_sent},
           {"resident_bytes_at_start", rank.resident_bytes_at_start},
           {"peak_resident_bytes", rank.peak_resident_bytes}};
+}
+
+Json requests_json(const RequestCounts& counts) {
+  const double per_second =
+      counts.seconds > 0 ? static_cast<double>(counts.requests) / counts.seconds : 0;
+  return {{"answered", counts.requests}, {"instances", counts.instances},
+          {"errors", counts.errors},     {"runs", counts.runs},
+          {"seconds", counts.seconds},   {"requests_per_second", per_second}};
 }
 
 }  // namespace
@@ -66,6 +75,7 @@ void write_report(const Options& options, const Runner& runner, const Report& re
             {"repeat", options.repeat},
             {"rows", report.rows},
             {"run_seconds", report.run_seconds},
+            {"predict_seconds", report.predict_seconds},
             {"weight_bytes", shard::total_weight_bytes(plan)},
             {"collectives", Json::array()}};
   add_collectives(json["collectives"], plan);
@@ -76,7 +86,15 @@ void write_report(const Options& options, const Runner& runner, const Report& re
                                {"shape", output.shape},
                                {"sha256", output.sha256}});
   }
+  for (const InstanceReport& instance : report.instances) {
+    json["instances"].push_back({{"ranks", instance.ranks},
+                                 {"build_finish", instance.build_finish},
+                                 {"predict", instance.predict},
+                                 {"reply", instance.reply},
+                                 {"exit", instance.exit}});
+  }
   if (!report.accuracy.empty()) json["accuracy"] = report.accuracy;
+  if (report.requests) json["requests"] = requests_json(*report.requests);
   for (const RankTimes& rank : report.ranks) json["rank"].push_back(rank_json(rank));
   const std::string text = json.dump(2) + "\n";
   shard::OutputFile file(options.report);

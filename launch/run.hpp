@@ -28,4 +28,8 @@ int run_inputs(const Context& context);
 // Runs the embedded known answers (--check): 0 when all agree, else 1. Fault::data without any.
 int run_check(const Context& context);
 
+// Answers the requests of --requests until they end, or a signal asks for the end
+// (Fault::temporary). Returns the exit code.
+int run_requests(const Context& context);
+
 }  // namespace tpinfer::launch

@@ -14,6 +14,7 @@
 #include "launch/memory_check.hpp"
 #include "launch/outputs.hpp"
 #include "launch/progress.hpp"
+#include "launch/shared_weights.hpp"
 #include "shard/file/given_strategies.hpp"
 #include "shard/file/text_file.hpp"
 
@@ -22,11 +23,32 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void refuse_not_finite(const std::string& what, const View& view) {
-  const auto index = first_not_finite(view);
-  if (!index) return;
-  fail(Fault::data, fmt::format("--check-finite: {} has {} at element {} of {}", what,
-                                element_text(view, *index), *index, to_text(view.shape)));
+// Which version of the model's files the weights come from.
+std::string identity_of(const runtime::Model& model) {
+  std::string text;
+  for (std::size_t part = 0; part < model.file_count(); ++part) {
+    text += model.table(part).path + "\n";
+    for (const shard::FileInfo& file : model.table(part).files) {
+      text += fmt::format("{} {} {} {}\n", file.path, file.identity.bytes, file.identity.mtime_ns,
+                          file.identity.sample_hash);
+    }
+  }
+  return text;
+}
+
+// Collective.
+void tell(const SharedWeights& shared, comm::Communicator& world, Story& story) {
+  if (shared.copies() < shared.ranks()) {
+    story.line(
+        fmt::format("weights: {} for {} with weights of 1 MiB or more",
+                    shared.copies() == 1 ? "one copy" : fmt::format("{} copies", shared.copies()),
+                    counted(static_cast<std::size_t>(shared.ranks()), "rank")));
+  }
+  for (const std::string& note : comm::all_gather_texts(world, shared.note())) {
+    if (note.empty()) continue;
+    story.line("note: " + note);
+    break;  // of several ranks the first
+  }
 }
 
 }  // namespace
@@ -119,11 +141,14 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
   comm::set_phase("make groups");
   for (Runner* runner : runners) {
     runner->weights_ = weights;
-    for (const auto& graph : runner->graphs_) graph->make_engine(weights);
+    for (const auto& graph : runner->graphs_)
+      graph->make_engine(weights, first.session_.ranks_on_node());
   }
+  SharedWeights shared(first.session_, *weights, identity_of(first.model_),
+                       !options.private_weights);
   comm::together(world, "open weights", [&] { weights->open(files); });
   comm::together(world, "allocate memory", [&] {
-    std::size_t bytes = weights->bytes_needed();
+    std::size_t bytes = shared.own_bytes();
     for (Runner* runner : runners) {
       for (const auto& graph : runner->graphs_) bytes += graph->activation_bytes();
       if (runner->pipeline_) bytes += runner->pipeline_->bytes();
@@ -137,7 +162,7 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
   Progress progress(
       world.rank() == 0 && !options.quiet ? progress_style(options.progress) : ProgressStyle::none,
       "load weights", "bytes");
-  comm::together(world, "load weights", [&] {
+  shared.fill([&] {
     weights->load(files, [&](std::size_t done, std::size_t total) {
       progress.show(static_cast<std::int64_t>(done), static_cast<std::int64_t>(total));
     });
@@ -145,11 +170,15 @@ void Runner::load_together(const std::vector<Runner*>& runners) {
       file->check_unchanged();
       file->release();
     }
+  });
+  tell(shared, world, first.story_);
+  comm::together(world, "check weights", [&] {
     if (!options.check_finite) return;
     weights->for_each([](const std::string& name, const View& view) {
       refuse_not_finite("weight " + name, view);
     });
   });
+  first.mapped_weight_bytes_ = shared.mapped_bytes();
   first.weight_bytes_read_ = first.model_.bytes_read() - metadata_bytes;
   first.load_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
   const std::string& report = first.graphs_.front()->engine().kernel_report();
@@ -187,7 +216,7 @@ void Runner::share_inputs(const Feed& feed) {
 void Runner::run(const shard::Symbols& symbols, const Feed& feed) {
   if (!pipeline_) {
     graphs_.front()->prepare(symbols);
-  } else if (symbols != symbols_) {
+  } else if (symbols != symbols_ || !pipeline_->ready()) {
     comm::together(world_, "read input", [&] {
       pipeline_->infer(symbols);
       pipeline_->allocate();
@@ -215,6 +244,14 @@ shard::Tensor Runner::output_tensor(std::size_t i) const {
   return graphs_.front()->bound(symbols_).tensor(signature_.outputs[i]);
 }
 
+std::vector<shard::Tensor> Runner::outputs_on(const shard::Symbols& symbols) const {
+  if (pipeline_) return pipeline_->outputs_on(symbols);
+  const shard::BoundGraph bound = graphs_.front()->bound(symbols);
+  std::vector<shard::Tensor> tensors;
+  for (const std::string& output : bound.outputs) tensors.push_back(bound.tensor(output));
+  return tensors;
+}
+
 RankTimes Runner::times() {
   RankTimes mine;
   const comm::Counters counters = world_.counters();
@@ -232,6 +269,7 @@ RankTimes Runner::times() {
   mine.files_opened = static_cast<std::int64_t>(model_.files_opened());
   mine.peak_resident_bytes = static_cast<std::int64_t>(peak_resident_bytes());
   mine.weight_bytes = static_cast<std::int64_t>(weights_->part_bytes());
+  mine.shared_weight_bytes = static_cast<std::int64_t>(mapped_weight_bytes_);
   mine.activation_bytes = static_cast<std::int64_t>(activations);
   mine.bytes_sent = counters.bytes_sent;
   mine.collective_calls = counters.calls;

@@ -65,6 +65,9 @@ class Runner {
   // Element type and shape of output i on extents that were planned or run last.
   shard::Tensor output_tensor(std::size_t i) const;
 
+  // All of them on any extents. Local. Throws Fault::data where these do not fit together.
+  std::vector<shard::Tensor> outputs_on(const shard::Symbols& symbols) const;
+
   RankTimes times();
   // The graphs that it runs, each planned for itself; at least one.
   const std::vector<std::unique_ptr<GraphRunner>>& graphs() const { return graphs_; }
@@ -96,6 +99,7 @@ class Runner {
   std::shared_ptr<runtime::WeightStore> weights_;
   double load_seconds_ = 0;
   std::size_t weight_bytes_read_ = 0;
+  std::size_t mapped_weight_bytes_ = 0;
 };
 
 // Compares one text per output over all ranks: equal, or Fault::disagreement naming the ranks that

@@ -12,6 +12,7 @@
 namespace tpinfer::launch {
 
 void Story::line(const std::string& text) {
+  if (listener_) listener_(text);
   if (!speaks_) return;
   held_.push_back(text);
   if (Clock::now() - start_ > std::chrono::seconds(2)) finish();

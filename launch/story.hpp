@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tpinfer::launch {
@@ -12,6 +14,9 @@ namespace tpinfer::launch {
 class Story {
  public:
   explicit Story(bool speaks) : speaks_(speaks) {}
+  // To `listener` instead, line by line and without delay; to nobody when it is empty.
+  explicit Story(std::function<void(const std::string&)> listener)
+      : speaks_(false), listener_(std::move(listener)) {}
 
   void line(const std::string& text);
   // The run went well: whatever is still held back.
@@ -20,6 +25,7 @@ class Story {
  private:
   using Clock = std::chrono::steady_clock;
   bool speaks_;
+  std::function<void(const std::string&)> listener_;
   Clock::time_point start_ = Clock::now();
   std::vector<std::string> held_;
 };

@@ -41,6 +41,10 @@ ThreadPlan plan_threads(comm::Session& session, int wanted) {
                      : fmt::format("not bound, {} core{} for {} rank{}", cores,
                                    cores == 1 ? "" : "s", sharing, sharing == 1 ? "" : "s"));
   if (plan.crowded) plan.text += ": more threads than cores, expect no speed";
+  if (plan.crowded && cores < online) {
+    plan.text += fmt::format(
+        " (ask for cores: mpirun --map-by slot:PE={0}, srun --cpus-per-task={0})", plan.threads);
+  }
   return plan;
 }
 

@@ -1,10 +1,16 @@
 // tpinfer: the MPI program. mpirun -n 8 tpinfer --model model.h5
 #include <signal.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <thread>
 
 #include "comm/activity.hpp"
@@ -18,7 +24,9 @@
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
 #include "launch/calibrate.hpp"
+#include "launch/doctor/doctor.hpp"
 #include "launch/drain.hpp"
+#include "launch/instance_log.hpp"
 #include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
 #include "launch/overwrite.hpp"
@@ -31,15 +39,54 @@ namespace {
 
 using namespace tpinfer;
 
-// All ranks see the same wrong command line: the first one says so. The others let it speak: a
-// launcher ends all ranks, even one that has not come this far, as soon as one of them fails.
-int refuse(const Error& error) {
-  if (comm::environment_rank() == 0) {
-    comm::say(error.what());
+// Before the tables of operators and formats are made, which takes memory.
+[[gnu::constructor(101)]] void before_all() { comm::abort_on_terminate(); }
+
+volatile sig_atomic_t continued = 0;
+
+// An error before the ranks can speak with each other. Often all have it: the first one says so,
+// and the launcher then ends the others, beginning with SIGCONT (Open MPI) or SIGTERM (srun), or at
+// once; they leave with the same code. Who is not ended within a second is alone with its error and
+// says it.
+int refuse(Fault fault, const char* text) {
+  const int rank = comm::environment_rank();
+  if (rank != 0) {
+    for (int number : {SIGCONT, SIGTERM}) signal(number, [](int) { continued = 1; });
+    for (int i = 0; i < 100 && continued == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    // The command line and the launcher are the same for all ranks.
+    if (continued == 0 && fault != Fault::usage && fault != Fault::config) {
+      comm::say(fmt::format("rank {} on {}: {}", rank, comm::host_name(), text));
+    }
   } else {
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    comm::say(text);
   }
-  return static_cast<int>(error.fault());
+  return static_cast<int>(fault);
+}
+
+// An error of this rank alone, in the middle of the run.
+[[noreturn]] void end_run(int rank, Fault fault, const char* what) {
+  std::string text;
+  try {
+    text =
+        fmt::format("rank {} on {}: {}: {}", rank, comm::host_name(), comm::current_phase(), what);
+  } catch (const std::bad_alloc&) {
+    comm::abort_run(fault, what);
+  }
+  comm::abort_run(fault, text);
+}
+
+// tpinfer launch ...: another program, which has no MPI in it.
+[[noreturn]] void become_launcher(char** argv) {
+  if (comm::environment_size() > 1) {
+    fail(Fault::usage, "tpinfer launch starts MPI jobs itself; run it without mpirun or srun");
+  }
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string program = (self.parent_path() / "tpinfer-launch").string();
+  execv(program.c_str(), argv + 1);
+  fail(Fault::config, fmt::format("{}: {}", program, std::strerror(errno)));
 }
 
 int run(const launch::Options& options, comm::Session& session, launch::EarlyCheck& check) {
@@ -47,6 +94,7 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
   comm::Communicator& world = session.world();
   launch::watch_signals();
   launch::Story story(world.rank() == 0 && !options.quiet);
+  for (const std::string& line : launch::launch_warnings(world.size())) story.line(line);
   if (!options.calibrate.empty()) {
     comm::together(world, "check files", [&] {
       launch::KeptFiles kept;
@@ -57,6 +105,8 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
     story.finish();
     return 0;
   }
+  comm::together(world, "read options",
+                 [&] { launch::check_instances(options.plan, world.size()); });
   const std::unique_ptr<runtime::Model> model = launch::open_model(world, options, check, story);
   comm::together(world, "check files", [&] {
     if (world.rank() != 0) return;
@@ -72,7 +122,9 @@ int run(const launch::Options& options, comm::Session& session, launch::EarlyChe
     story.line(fmt::format("note: weight {} is used by no graph", name));
   }
   const launch::Context context{options, session, *model, story, threads, resident_bytes};
-  const int status = options.check ? launch::run_check(context) : launch::run_inputs(context);
+  const int status = options.check               ? launch::run_check(context)
+                     : !options.requests.empty() ? launch::run_requests(context)
+                                                 : launch::run_inputs(context);
   story.finish();
   return status;
 }
@@ -84,42 +136,46 @@ int run_session(const launch::Options& options) {
   launch::EarlyCheck check(options);
   comm::Session session;
   watchdog.connect(session);
+  const int rank = session.world().rank();
   try {
     return run(options, session, check);
   } catch (const comm::AgreedError& error) {
-    if (session.world().rank() == 0) comm::say(error.what());
+    if (rank == 0) comm::say(error.what());
     return static_cast<int>(error.fault());
   } catch (const Error& error) {
-    comm::abort_run(error.fault(),
-                    fmt::format("rank {} on {}: {}: {}", session.world().rank(), comm::host_name(),
-                                comm::current_phase(), error.what()));
+    end_run(rank, error.fault(), error.what());
   } catch (const std::bad_alloc&) {
-    comm::abort_run(Fault::memory,
-                    fmt::format("rank {} on {}: {}: out of memory", session.world().rank(),
-                                comm::host_name(), comm::current_phase()));
+    end_run(rank, Fault::memory, "out of memory");
   } catch (const std::exception& error) {
-    comm::abort_run(Fault::internal,
-                    fmt::format("rank {} on {}: {}: {}", session.world().rank(), comm::host_name(),
-                                comm::current_phase(), error.what()));
+    end_run(rank, Fault::internal, error.what());
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  try {
+    if (argc > 1 && std::string_view(argv[1]) == "launch") become_launcher(argv);
+  } catch (const Error& error) {
+    return refuse(error.fault(), error.what());
+  }
+  launch::end_on_signals();
   signal(SIGPIPE, SIG_IGN);  // | head -1 is no failure
   signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of writing
-  comm::add_cleanup(shard::remove_temporaries);
   try {
+    comm::add_cleanup(shard::remove_temporaries);
     const launch::CommandLine command = launch::parse_command_line(argc, argv);
     if (command.text) {
       if (comm::environment_rank() == 0) launch::print(*command.text);
       return 0;
     }
+    if (command.options.doctor) return launch::run_doctor(command.options);
     return run_session(command.options);
   } catch (const Error& error) {
-    return refuse(error);
+    return refuse(error.fault(), error.what());
+  } catch (const std::bad_alloc&) {
+    return refuse(Fault::memory, "out of memory");
   } catch (const std::exception& error) {
-    return refuse(Error(Fault::internal, error.what()));
+    return refuse(Fault::internal, error.what());
   }
 }

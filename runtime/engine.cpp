@@ -8,6 +8,7 @@
 #include <map>
 
 #include "comm/fault.hpp"
+#include "comm/together.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/heartbeat.hpp"
 #include "runtime/memory.hpp"
@@ -53,7 +54,7 @@ struct Engine::State {
   std::map<std::vector<int>, std::unique_ptr<comm::Communicator>> groups;
   std::shared_ptr<WeightStore> weights;
   Block arena, scratch;
-  std::vector<std::unique_ptr<Binding>> bindings;
+  std::vector<std::unique_ptr<Binding>> bindings;  // null: released
   Binding* current = nullptr;
   EngineTimes times;
   std::string kernel_report;
@@ -72,11 +73,14 @@ struct Engine::State {
     return {{data, place.dtype, place.box.extent}, place.box, place.global};
   }
 
-  void add(shard::BoundGraph graph, shard::Plan plan);
+  std::unique_ptr<Binding> compiled(shard::BoundGraph graph, shard::Plan plan) const;
+  std::unique_ptr<Binding> rebound(shard::BoundGraph graph) const;
+  std::size_t add(std::unique_ptr<Binding> binding);
   void make_groups(const shard::Plan& plan);
   void prepare(Binding& binding);
   void prepare_step(Binding& binding, const shard::PlanStep& step);
-  void provide_memory();
+  void move_activations(Block larger);
+  std::size_t scratch_bytes_wanted() const;
   void prove_kernels();
 };
 
@@ -135,39 +139,65 @@ void Engine::State::prepare(Binding& binding) {
   for (const shard::PlanStep& step : binding.plan.steps) prepare_step(binding, step);
 }
 
-void Engine::State::add(shard::BoundGraph graph, shard::Plan plan) {
-  make_groups(plan);
-  bindings.push_back(std::make_unique<Binding>());
-  Binding& binding = *bindings.back();
-  binding.graph = std::move(graph);
-  binding.plan = std::move(plan);
-  binding.step_seconds.assign(binding.plan.steps.size(), 0);
-  binding.program = compile(binding.graph, binding.plan, world.rank(), options.fast);
-  for (int id : binding.plan.weights) {
-    Place& place = binding.program.places[static_cast<std::size_t>(id)];
+std::unique_ptr<Engine::Binding> Engine::State::compiled(shard::BoundGraph graph,
+                                                         shard::Plan plan) const {
+  auto binding = std::make_unique<Binding>();
+  binding->graph = std::move(graph);
+  binding->plan = std::move(plan);
+  binding->step_seconds.assign(binding->plan.steps.size(), 0);
+  binding->program = compile(binding->graph, binding->plan, world.rank(), options.fast);
+  for (int id : binding->plan.weights) {
+    Place& place = binding->program.places[static_cast<std::size_t>(id)];
     const shard::Tensor& tensor =
-        binding.graph.tensor(binding.plan.values[static_cast<std::size_t>(id)].tensor);
+        binding->graph.tensor(binding->plan.values[static_cast<std::size_t>(id)].tensor);
     place.offset = weights->add(tensor.name, *tensor.weight, place.box, place.dtype);
+  }
+  return binding;
+}
+
+std::unique_ptr<Engine::Binding> Engine::State::rebound(shard::BoundGraph graph) const {
+  const Binding& first = *bindings[0];
+  shard::Plan plan = shard::lay_out(graph, first.plan.mesh,
+                                    shard::carry_over(first.graph, first.plan.decisions, graph));
+  // Equal layouts in equal order are equal places; asked of the plans, all ranks answer alike.
+  bool same = plan.weights.size() == first.plan.weights.size();
+  for (std::size_t i = 0; same && i < plan.weights.size(); ++i) {
+    const shard::Value& before = first.plan.values[static_cast<std::size_t>(first.plan.weights[i])];
+    const shard::Value& after = plan.values[static_cast<std::size_t>(plan.weights[i])];
+    same = before.tensor == after.tensor && before.layout == after.layout;
+  }
+  if (!same) {
+    fail(Fault::internal, "another batch size moves the weights; run without --batch-size");
+  }
+  return compiled(std::move(graph), std::move(plan));
+}
+
+// Takes the lowest free number, the same on all ranks.
+std::size_t Engine::State::add(std::unique_ptr<Binding> binding) {
+  const auto free = std::find(bindings.begin(), bindings.end(), nullptr);
+  const auto number = static_cast<std::size_t>(free - bindings.begin());
+  if (free == bindings.end()) bindings.emplace_back();
+  bindings[number] = std::move(binding);
+  return number;
+}
+
+// Steps hold addresses, so all are made again when the memory moves.
+void Engine::State::move_activations(Block larger) {
+  arena = std::move(larger);
+  for (const auto& binding : bindings) {
+    if (binding) prepare(*binding);
   }
 }
 
-// Memory for the largest of all bindings. Steps hold addresses, so all are made again when it
-// moves.
-void Engine::State::provide_memory() {
-  std::size_t arena_bytes = arena.size();
+std::size_t Engine::State::scratch_bytes_wanted() const {
+  std::size_t bytes = scratch.size();
   for (const auto& binding : bindings) {
-    arena_bytes = std::max(arena_bytes, binding->program.arena_bytes);
-  }
-  const bool moves = arena_bytes > arena.size();
-  if (moves) arena = Block(arena_bytes, "activations");
-  std::size_t scratch_bytes = scratch.size();
-  for (const auto& binding : bindings) {
-    if (moves || binding->steps.empty()) prepare(*binding);
+    if (!binding) continue;
     for (const Ready& ready : binding->steps) {
-      if (ready.transfer) scratch_bytes = std::max(scratch_bytes, ready.transfer->scratch_bytes());
+      if (ready.transfer) bytes = std::max(bytes, ready.transfer->scratch_bytes());
     }
   }
-  if (scratch.size() < scratch_bytes) scratch = Block(scratch_bytes, "communication buffers");
+  return bytes;
 }
 
 void Engine::State::prove_kernels() {
@@ -190,7 +220,8 @@ Engine::Engine(shard::BoundGraph graph, shard::Plan plan, comm::Communicator& wo
                const EngineOptions& options, std::shared_ptr<WeightStore> weights)
     : state_(new State{world, options, {}, std::move(weights), {}, {}, {}, nullptr, {}, {}}) {
   if (!state_->weights) state_->weights = std::make_shared<WeightStore>();
-  state_->add(std::move(graph), std::move(plan));
+  state_->make_groups(plan);
+  state_->add(state_->compiled(std::move(graph), std::move(plan)));
   use(0);
 }
 
@@ -200,7 +231,8 @@ std::size_t Engine::activation_bytes_needed() const { return state_->current->pr
 
 void Engine::allocate() {
   state_->weights->allocate();
-  state_->provide_memory();
+  state_->move_activations(Block(state_->current->program.arena_bytes, "activations"));
+  state_->scratch = Block(state_->scratch_bytes_wanted(), "communication buffers");
   state_->prove_kernels();
 }
 
@@ -208,23 +240,35 @@ Engine::~Engine() = default;
 
 std::size_t Engine::bind(shard::BoundGraph graph) {
   State& s = *state_;
-  const Binding& first = *s.bindings[0];
-  shard::Plan plan = shard::lay_out(graph, first.plan.mesh,
-                                    shard::carry_over(first.graph, first.plan.decisions, graph));
-  // Equal layouts in equal order are equal places; asked of the plans, all ranks answer alike.
-  bool same = plan.weights.size() == first.plan.weights.size();
-  for (std::size_t i = 0; same && i < plan.weights.size(); ++i) {
-    const shard::Value& before = first.plan.values[static_cast<std::size_t>(first.plan.weights[i])];
-    const shard::Value& after = plan.values[static_cast<std::size_t>(plan.weights[i])];
-    same = before.tensor == after.tensor && before.layout == after.layout;
+  std::unique_ptr<Binding> binding;
+  Block larger;
+  comm::together(s.world, "plan extents", [&] {
+    binding = s.rebound(std::move(graph));
+    const std::size_t wanted = binding->program.arena_bytes, held = s.arena.size();
+    if (wanted <= held) return;
+    if (s.options.check_memory) s.options.check_memory(wanted - held);
+    larger = Block(wanted, "activations");
+  });
+  s.make_groups(binding->plan);
+  const std::size_t number = s.add(std::move(binding));
+  if (larger.size() > 0) {
+    s.move_activations(std::move(larger));
+  } else {
+    s.prepare(*s.bindings[number]);
   }
-  if (!same) {
-    fail(Fault::internal, "another batch size moves the weights; run without --batch-size");
+  try {
+    comm::together(s.world, "plan extents", [&] {
+      const std::size_t wanted = s.scratch_bytes_wanted();
+      if (wanted > s.scratch.size()) s.scratch = Block(wanted, "communication buffers");
+    });
+  } catch (const comm::AgreedError&) {
+    release(number);
+    throw;
   }
-  s.add(std::move(graph), std::move(plan));
-  s.provide_memory();
-  return s.bindings.size() - 1;
+  return number;
 }
+
+void Engine::release(std::size_t binding) { state_->bindings.at(binding).reset(); }
 
 void Engine::use(std::size_t binding) { state_->current = state_->bindings.at(binding).get(); }
 
@@ -261,7 +305,7 @@ EngineTimes Engine::times() const { return state_->times; }
 std::vector<StepTimes> Engine::step_times() const {
   std::vector<StepTimes> times;
   for (const auto& b : state_->bindings) {
-    times.push_back({b->graph, b->plan, b->step_seconds, b->runs});
+    if (b) times.push_back({b->graph, b->plan, b->step_seconds, b->runs});
   }
   return times;
 }

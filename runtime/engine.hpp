@@ -18,6 +18,9 @@ struct EngineOptions {
   kernels::Family family = kernels::Family::eigen;
   bool fast = false;        // --fast
   bool time_steps = false;  // keep step_times()
+  // Called on each rank before bind() takes memory, with the bytes that are to come on top of what
+  // is held; throws when they are not there.
+  std::function<void(std::size_t)> check_memory = {};
 };
 
 // Seconds of all run() calls so far on this rank.
@@ -53,9 +56,14 @@ class Engine {
   // Local; once, before anything else. Throws Fault::memory when there is not enough.
   void allocate();
 
-  // The same decisions on other extents (another batch size); weights stay. Collective, as new
-  // collectives may need new sub-groups. Returns its number; the first extents have number 0.
+  // The same decisions on other extents (another batch size); weights stay, activations grow when
+  // they must. Collective, as new collectives may need new sub-groups. Returns its number; the
+  // first extents have number 0. Throws comm::AgreedError on all ranks, the engine as it was
+  // before: Fault::memory when a rank has not got it, what laying out and check_memory throw.
   std::size_t bind(shard::BoundGraph graph);
+
+  // Forgets a binding that is neither 0 nor in use; its number may come again. Local.
+  void release(std::size_t binding);
 
   // Which extents all members below mean. Local.
   void use(std::size_t binding);

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "comm/together.hpp"
+
 namespace tpinfer::runtime {
 namespace {
 
@@ -27,7 +29,8 @@ std::byte* rows_at(const View& whole, std::int64_t row) {
 
 Pipeline::Pipeline(Engine& engine, comm::Communicator& world, Options options,
                    const shard::Symbols& planned)
-    : engine_(engine), world_(world), options_(std::move(options)), bindings_{{planned, 0}} {
+    : engine_(engine), world_(world), options_(std::move(options)), bindings_{{planned, {}}} {
+  symbols_ = planned;
   const shard::Mesh& mesh = engine.plan().mesh;
   const int axis = mesh.axis(shard::kPipelineAxis);
   if (axis >= 0) {
@@ -52,37 +55,63 @@ Pipeline::Whole Pipeline::whole(const shard::Tensor& tensor) const {
   return whole;
 }
 
+// The first binding stays, for all others are made from it; so does what the batch is made of now.
+void Pipeline::forget_oldest() {
+  auto oldest = bindings_.end();
+  for (auto at = bindings_.begin(); at != bindings_.end(); ++at) {
+    const std::size_t binding = at->second.binding;
+    const bool in_use = std::any_of(parts_.begin(), parts_.end(),
+                                    [&](const Part& part) { return part.binding == binding; });
+    if (binding == 0 || in_use) continue;
+    if (oldest == bindings_.end() || at->second.last_use < oldest->second.last_use) oldest = at;
+  }
+  if (oldest == bindings_.end()) return;
+  engine_.release(oldest->second.binding);
+  bindings_.erase(oldest);
+}
+
+std::size_t Pipeline::binding_for(const shard::Symbols& extents) {
+  auto at = bindings_.find(extents);
+  if (at == bindings_.end()) {
+    if (bindings_.size() >= kMaxBindings) forget_oldest();
+    at = bindings_.emplace(extents, Bound{engine_.bind(options_.bind(extents))}).first;
+  }
+  at->second.last_use = ++uses_;
+  return at->second.binding;
+}
+
 void Pipeline::prepare(const shard::Symbols& symbols) {
   if (!parts_.empty() && symbols == symbols_) return;
   const std::int64_t rows = batch_rows(options_, symbols);
   const int count = micro_batch_count(options_, rows);
-  parts_.clear();
+  std::vector<Part> parts;
   for (int m = 0; m < count; ++m) {
     const Range part = split(rows, count, m);
     shard::Symbols extents = symbols;
     if (!options_.batch.empty()) extents[options_.batch] = part.size();
-    const auto [at, fresh] = bindings_.try_emplace(extents, 0);
-    if (fresh) at->second = engine_.bind(options_.bind(extents));
-    parts_.push_back({part, at->second});
+    parts.push_back({part, binding_for(extents)});
+  }
+  std::vector<Whole> inputs, outputs;
+  if (parts.size() > 1 || stages_) {
+    const shard::BoundGraph graph = options_.bind(symbols);
+    comm::together(world_, "plan extents", [&] {
+      for (std::size_t i = 0; parts.size() > 1 && i < graph.inputs.size(); ++i) {
+        inputs.push_back(whole(graph.tensor(graph.inputs[i])));
+      }
+      for (const std::string& output : graph.outputs) {
+        outputs.push_back(whole(graph.tensor(output)));
+        outputs.back().cut = parts.size() > 1;
+      }
+    });
+  }
+  engine_.use(parts.front().binding);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    inputs[i].cut = inputs[i].view.shape != engine_.input(i).shape;
   }
   symbols_ = symbols;
-  inputs_.clear();
-  outputs_.clear();
-  engine_.use(parts_.front().binding);
-  const shard::BoundGraph graph = options_.bind(symbols);
-  if (parts_.size() > 1) {
-    for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
-      const shard::Tensor& tensor = graph.tensor(graph.inputs[i]);
-      inputs_.push_back(whole(tensor));
-      inputs_.back().cut = tensor.shape != engine_.input(i).shape;
-    }
-  }
-  if (parts_.size() > 1 || stages_) {
-    for (const std::string& output : graph.outputs) {
-      outputs_.push_back(whole(graph.tensor(output)));
-      outputs_.back().cut = parts_.size() > 1;
-    }
-  }
+  parts_ = std::move(parts);
+  inputs_ = std::move(inputs);
+  outputs_ = std::move(outputs);
 }
 
 View Pipeline::input(std::size_t i) const {

@@ -19,7 +19,8 @@ namespace tpinfer::runtime {
 // others.
 //   2 stages, 3 micro-batches:   stage 0:  0 1 2 . send
 //                                stage 1:  . 0 1 2 send
-// Without stages and with one micro-batch it adds nothing to the engine.
+// Without stages and with one micro-batch it adds nothing to the engine. Of the extents that it has
+// run on it keeps the kMaxBindings used last ready, so that any number of sizes may come.
 class Pipeline {
  public:
   struct Options {
@@ -27,6 +28,7 @@ class Pipeline {
     int micro_batches = 1;  // at most; never more than rows
     std::function<shard::BoundGraph(const shard::Symbols&)> bind;
   };
+  static constexpr std::size_t kMaxBindings = 16;
 
   // `engine` is bound to the extents `planned`. Both outlive this. Collective.
   Pipeline(Engine& engine, comm::Communicator& world, Options options,
@@ -35,7 +37,8 @@ class Pipeline {
   // The extents of the micro-batch of `symbols` with the most rows: what to plan for.
   static shard::Symbols largest_micro_batch(const Options& options, shard::Symbols symbols);
 
-  // Sets the extents of the next runs. Collective.
+  // Sets the extents of the next runs. Collective. Throws what Engine::bind throws, on all ranks;
+  // then the extents before are still set.
   void prepare(const shard::Symbols& symbols);
 
   // Whole batches on every rank: inputs to be written before run(), outputs after it.
@@ -47,8 +50,8 @@ class Pipeline {
 
   // Bytes of whole batches of these extents beside the engine's own.
   std::size_t bytes_for(const shard::Symbols& symbols) const;
-  // The same for the extents of the next run.
-  std::size_t bytes() const { return bytes_for(symbols_); }
+  // The same for the extents of the next run; 0 before the first prepare().
+  std::size_t bytes() const { return parts_.empty() ? 0 : bytes_for(symbols_); }
   // Seconds spent on sending outputs to all stages.
   double delivery_seconds() const { return delivery_seconds_; }
 
@@ -63,6 +66,13 @@ class Pipeline {
     bool cut = false;  // into micro-batches along dimension 0
   };
 
+  struct Bound {  // extents that the engine is bound to
+    std::size_t binding = 0;
+    std::uint64_t last_use = 0;
+  };
+
+  std::size_t binding_for(const shard::Symbols& extents);
+  void forget_oldest();
   Whole whole(const shard::Tensor& tensor) const;
   void deliver();
 
@@ -70,10 +80,11 @@ class Pipeline {
   comm::Communicator& world_;
   Options options_;
   shard::Symbols symbols_;
-  std::map<shard::Symbols, std::size_t> bindings_;  // extents -> the engine's binding
-  std::vector<Part> parts_;                         // the micro-batches
-  std::vector<Whole> inputs_, outputs_;             // empty: the engine's own are the whole batch
-  std::unique_ptr<comm::Communicator> stages_;      // the same place in every stage; null without
+  std::map<shard::Symbols, Bound> bindings_;
+  std::uint64_t uses_ = 0;                      // of bindings, so far
+  std::vector<Part> parts_;                     // the micro-batches
+  std::vector<Whole> inputs_, outputs_;         // empty: the engine's own are the whole batch
+  std::unique_ptr<comm::Communicator> stages_;  // the same place in every stage; null without
   double delivery_seconds_ = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include "comm/fault.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/sha256.hpp"
 #include "runtime/load_weight.hpp"
 #include "shard/layout/box_cover.hpp"
 #include "shard/plan/weight_boxes.hpp"
@@ -69,6 +70,18 @@ void WeightStore::load(const std::vector<shard::ModelFile*>& files,
     done += part.bytes;
     if (progress) progress(done, part_bytes_);
   }
+}
+
+std::string WeightStore::content_key(const std::string& identity) const {
+  Sha256 hash;
+  auto add = [&](const std::string& text) { hash.update(text.c_str(), text.size() + 1); };
+  add(identity);
+  for (const Part& part : parts_) {
+    const Box stored = shard::stored_box(part.view, part.box);
+    add(fmt::format("{} {} {}", part.view.file, part.view.dataset, part.view.transposed));
+    add(fmt::format("{} {} {} {}", to_text(stored), name_of(part.dtype), part.offset, part.bytes));
+  }
+  return hash.hex();
 }
 
 void WeightStore::for_each(const std::function<void(const std::string&, const View&)>& body) const {

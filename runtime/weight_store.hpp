@@ -47,6 +47,10 @@ class WeightStore {
   // Calls `body` with the name and the elements of every part that has some.
   void for_each(const std::function<void(const std::string&, const View&)>& body) const;
 
+  // What the memory will hold, byte for byte: equal texts are equal parts at equal places.
+  // `identity` says which files they come from.
+  std::string content_key(const std::string& identity) const;
+
   std::byte* data() const { return block_.data(); }
 
  private:

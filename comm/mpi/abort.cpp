@@ -1,13 +1,18 @@
 #include "comm/mpi/abort.hpp"
 
+#include <fmt/format.h>
 #include <mpi.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <exception>
+#include <new>
 #include <thread>
 
+#include "comm/activity.hpp"
+#include "comm/environment.hpp"
 #include "comm/last_words.hpp"
 
 namespace tpinfer::comm {
@@ -29,7 +34,33 @@ void exit_after(unsigned seconds) {
   alarm(seconds);
 }
 
+[[noreturn]] void end_by(Fault fault, const char* what) noexcept {
+  try {
+    abort_run(fault, fmt::format("rank {} on {}: {}: {}", environment_rank(), host_name(),
+                                 current_phase(), what));
+  } catch (...) {  // no memory for the line
+    abort_run(fault, what);
+  }
+}
+
+[[noreturn]] void on_terminate() {
+  try {
+    if (std::current_exception()) throw;
+    end_by(Fault::internal, "the program ended itself");
+  } catch (const Error& error) {
+    end_by(error.fault(), error.what());
+  } catch (const std::bad_alloc&) {
+    end_by(Fault::memory, "out of memory");
+  } catch (const std::exception& error) {
+    end_by(Fault::internal, error.what());
+  } catch (...) {
+    end_by(Fault::internal, "an exception of unknown type");
+  }
+}
+
 }  // namespace
+
+void abort_on_terminate() noexcept { std::set_terminate(on_terminate); }
 
 void abort_run(Fault fault, std::string_view text) noexcept {
   // 0 and multiples of 256 would look like success through MPI_Abort.

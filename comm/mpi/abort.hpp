@@ -12,4 +12,8 @@ namespace tpinfer::comm {
 // after its life, only this process. Nothing is said when `text` is empty.
 [[noreturn]] void abort_run(Fault fault, std::string_view text) noexcept;
 
+// From now on what nobody catches (in a thread, a destructor, before main) ends the run by
+// abort_run(): Fault::memory for std::bad_alloc, an Error's own fault, else Fault::internal.
+void abort_on_terminate() noexcept;
+
 }  // namespace tpinfer::comm

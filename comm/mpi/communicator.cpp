@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <numeric>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "comm/mpi/check.hpp"
 #include "comm/mpi/large.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/heartbeat.hpp"
 
 namespace tpinfer::comm {
 namespace {
@@ -97,6 +99,29 @@ class MpiCommunicator final : public Communicator {
     const std::size_t sent = rank_ == root ? bytes * others() : 0;
     const Timed timed(*meter_, "broadcast", Call::broadcast, bytes, sent);
     large::broadcast(handle_, data, bytes, root, chunk_);
+  }
+
+  void await_broadcast(void* data, std::size_t bytes, int root) override {
+    constexpr std::size_t kMost = std::size_t{1} << 20;
+    if (bytes > kMost) fail(Fault::internal, "too long a message to be awaited");
+    constexpr std::chrono::microseconds kEager{200}, kLongest{2000};
+    const Waiting waiting("the next request");
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Ibcast(data, static_cast<int>(bytes), MPI_BYTE, root, comm_, &request),
+              "MPI_Ibcast");
+    const Clock::time_point start = Clock::now();
+    for (int done = 0;;) {
+      check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+      if (done) return;
+      beat();
+      const auto waited =
+          std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+      if (waited < kEager) {
+        std::this_thread::yield();
+      } else {
+        std::this_thread::sleep_for(std::min(kLongest, waited / 8));
+      }
+    }
   }
 
   void all_gather(const void* mine, Sizes bytes, void* out) override {

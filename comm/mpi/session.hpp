@@ -1,4 +1,4 @@
-// MPI is up while a Session lives.
+// The ranks of a run: MPI is up while a Session lives.
 #pragma once
 
 #include <cstddef>
@@ -17,11 +17,18 @@ struct SessionOptions {
 
 // Make one per process, early in main and in the main thread; it outlives every Communicator.
 // The constructor calls MPI_Init_thread (asking for MPI_THREAD_MULTIPLE) and throws Fault::config
-// when another MPI's launcher started this program, so that each process believes to be alone.
+// when another MPI's launcher started this program, so that each process believes to be alone, or
+// srun without the PMI that this MPI speaks.
 // Both ends are collective. Fault sites: "init", "collective", "finalize".
 class Session {
  public:
   explicit Session(const SessionOptions& options = {});
+
+  // For a program that has called MPI_Init itself: the session's world is a duplicate of the
+  // communicator with this Fortran handle, freed at the end; MPI stays up. Collective over that
+  // communicator. Throws Fault::config when MPI is not up, Fault::usage for no communicator or an
+  // inter-communicator. Several may live at once.
+  explicit Session(int fortran_communicator, const SessionOptions& options = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -43,6 +50,8 @@ class Session {
 
  private:
   struct State;
+  void find_ranks(const SessionOptions& options);
+  void leave_communicator();
   std::unique_ptr<State> state_;
 };
 

@@ -31,10 +31,11 @@ class TickClock {
  public:
   explicit TickClock(double tick_seconds) : tick_(tick_seconds) {}
   double now() const { return seconds_; }
-  void advance() {
+  // `slowness`: how much longer than alone the machine takes.
+  void advance(double slowness) {
     const auto time = Steady::now();
     const std::chrono::duration<double> passed = time - last_;
-    seconds_ += std::min(passed.count(), 4 * tick_);
+    seconds_ += std::min(passed.count(), 4 * tick_) / slowness;
     last_ = time;
   }
 
@@ -44,6 +45,8 @@ class TickClock {
   double seconds_ = 0;
   Steady::time_point last_ = Steady::now();
 };
+
+constexpr double kMostCrowded = 20;
 
 enum class Mode {
   alone,      // before connect and after leave
@@ -82,7 +85,8 @@ struct Watchdog::State {
       // The end should not be felt.
       changed.wait_for(lock, std::chrono::duration<double>(closing ? 0.001 : tick));
       if (stop) return;
-      clock.advance();
+      // Alone, nobody says that the others are only waiting for a processor.
+      clock.advance(mode == Mode::alone ? std::min(crowding(), kMostCrowded) : 1);
       const std::uint64_t latest = heartbeat_count().load(std::memory_order_relaxed);
       if (latest != count) moved_at = clock.now();
       count = latest;

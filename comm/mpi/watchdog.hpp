@@ -21,6 +21,8 @@ namespace tpinfer::comm {
 //   without MPI_THREAD_MULTIPLE  each rank for itself, by _exit; a rank that waits in a collective
 //                          only after ten times the limit, for it cannot know who is slow
 // Time in which this process gets no processor (SIGSTOP, suspend) does not count against others.
+// Before connect() and after leave() seconds are longer by as much as processes that want a
+// processor outnumber the processors (up to 20 times): starting takes that much longer.
 class Watchdog {
  public:
   // In seconds; 0 turns it off.

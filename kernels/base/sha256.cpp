@@ -45,6 +45,14 @@ std::string Sha256::hex() {
   return text;
 }
 
+std::string Sha256::hex_so_far() const {
+  Sha256 copy;
+  if (EVP_MD_CTX_copy_ex(copy.state_->context, state_->context) != 1) {
+    fail(Fault::internal, "OpenSSL cannot copy a SHA-256");
+  }
+  return copy.hex();
+}
+
 std::string sha256_hex(const void* data, std::size_t bytes) {
   Sha256 hash;
   hash.update(data, bytes);

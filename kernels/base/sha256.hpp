@@ -16,6 +16,8 @@ class Sha256 {
   Sha256& operator=(const Sha256&) = delete;
 
   void update(const void* data, std::size_t bytes);
+  // The digits of what came so far; more may come.
+  std::string hex_so_far() const;
   // 64 lower-case hexadecimal digits. Call once, last.
   std::string hex();
 

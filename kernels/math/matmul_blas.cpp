@@ -1,6 +1,7 @@
 // Tiles and whole products by the BLAS library that the system provides.
 #include <cblas.h>
 
+#include "kernels/math/blas_threads.hpp"
 #include "kernels/math/matmul_kernels.hpp"
 
 namespace tpinfer::kernels {
@@ -29,6 +30,12 @@ void blas_tile(const TileShape& shape, const float* x, std::int64_t x_stride, co
 void blas_product(const TileShape& shape, const float* x, std::int64_t x_stride, const float* w,
                   std::int64_t w_stride, float* y, std::int64_t y_stride) {
   multiply(shape, x, x_stride, w, w_stride, 0.0F, y, y_stride);
+}
+
+int set_blas_threads(int threads) {
+  const int before = openblas_get_num_threads();
+  if (before != threads) openblas_set_num_threads(threads);
+  return before;
 }
 
 std::string blas_version() {

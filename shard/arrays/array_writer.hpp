@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/base/box.hpp"
 #include "kernels/base/dtype.hpp"
 #include "kernels/base/shape.hpp"
 
@@ -33,6 +34,21 @@ class ArrayWriter {
   virtual void finish() = 0;
 };
 
+// An ArrayWriter whose rows outlive the process, in kept_path(target), where a later process goes
+// on. Destroyed without finish(): the file stays if it was there
+// before or keep() was called.
+class KeptArrays : public ArrayWriter {
+ public:
+  // Rows appended so far, to disk. Throws Fault::io.
+  virtual void save() = 0;
+  // From now on the file stays when this process ends.
+  virtual void keep() = 0;
+
+  // Rows [rows.begin, rows.end) of array `output`, of those that were written. Throws Fault::data
+  // when the file is too short, Fault::io when reading fails.
+  virtual void read_rows(std::size_t output, Range rows, void* out) = 0;
+};
+
 // Starts the file `path`; its extension chooses the format:
 //   .npy        NumPy, exactly one array
 //   .npz        NumPy, an uncompressed archive of "<name>.npy"
@@ -42,5 +58,17 @@ class ArrayWriter {
 // Throws Fault::usage for another extension, or for several arrays in .npy; Fault::cannot_create
 // when the file cannot be created there; Fault::io when the disk has no room for it.
 std::unique_ptr<ArrayWriter> create_arrays(const std::string& path, std::vector<ArraySpec> arrays);
+
+class OutputFile;
+
+// The same in a kept file (OutputFile::Naming::kept or in_place), with rows_done[i] rows of array i
+// in it already. Throws also Fault::data when the file is shorter than that or is no such file.
+std::unique_ptr<KeptArrays> keep_arrays(std::unique_ptr<OutputFile> file,
+                                        std::vector<ArraySpec> arrays,
+                                        const std::vector<std::int64_t>& rows_done);
+
+// Whether finish() turns the kept file of this path into the target itself; false: it makes the
+// target from it, and the kept file remains (.json).
+bool kept_becomes_target(const std::string& path);
 
 }  // namespace tpinfer::shard

@@ -36,6 +36,7 @@ std::uint64_t create_dataset(const Hdf5Handle& file, const ArraySpec& array) {
   const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, array.name);
   H5Pset_layout(creation.id(), H5D_CONTIGUOUS);
   H5Pset_alloc_time(creation.id(), H5D_ALLOC_TIME_EARLY);
+  H5Pset_obj_track_times(creation.id(), false);  // equal arrays, equal files
   H5Pset_fill_time(creation.id(), H5D_FILL_TIME_NEVER);
   const Hdf5Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, array.name);
   H5Pset_create_intermediate_group(links.id(), 1);
@@ -104,7 +105,7 @@ void copy_structure(const std::string& path, std::vector<Span> elements, OutputF
   for (const Span& span : elements) {
     std::string gap(span.offset > done ? span.offset - done : 0, '\0');
     structure.read(done, gap.data(), gap.size());
-    out.write_at(done, gap.data(), gap.size());
+    out.write_structure(done, gap.data(), gap.size());
     done = std::max(done, span.offset + span.bytes);
   }
 }
@@ -114,12 +115,12 @@ void copy_structure(const std::string& path, std::vector<Span> elements, OutputF
 // HDF5 only makes the structure; the elements follow by plain writes. So a full disk is met by us
 // and not inside HDF5, which cannot close a file that it failed to flush; and the output itself
 // needs no name while it is written, which HDF5 could not do without.
-std::unique_ptr<ArrayWriter> hdf5_writer(std::unique_ptr<OutputFile> file,
-                                         std::vector<ArraySpec> arrays) {
+std::unique_ptr<PlacedWriter> hdf5_writer(std::unique_ptr<OutputFile> file,
+                                          std::vector<ArraySpec> arrays) {
   std::uint64_t all_bytes = 0;
   for (const ArraySpec& array : arrays) all_bytes += byte_count(array.shape, array.dtype);
   file->reserve(all_bytes);
-  check_room(file->target(), all_bytes, arrays.size());
+  if (!file->was_there()) check_room(file->target(), all_bytes, arrays.size());
   std::vector<std::uint64_t> offsets;
   try {
     const StructureFile structure(file->target());
@@ -128,6 +129,7 @@ std::unique_ptr<ArrayWriter> hdf5_writer(std::unique_ptr<OutputFile> file,
     for (const Span& span : elements) offsets.push_back(span.offset);
   } catch (const Error& error) {
     if (std::string(error.what()).starts_with(file->target())) throw;
+    if (error.fault() == Fault::data && file->was_there()) throw;
     // The shared HDF5 layer speaks of bad input; here there is none.
     fail(Fault::io, fmt::format("{}: {}", file->target(), error.what()));
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,6 +16,7 @@ namespace tpinfer::shard {
 namespace {
 
 constexpr std::size_t kFlushBytes = std::size_t{1} << 20;
+constexpr std::size_t kSlabBytes = std::size_t{4} << 20;
 
 std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -125,7 +127,46 @@ class JsonWriter : public ArrayWriter {
   std::vector<std::unique_ptr<Spool>> spools_;  // of every array but the first
 };
 
+// Text of rows that came in other pieces would be the same, but where a row ends in it cannot be
+// known: what is kept are the elements.
+class KeptJsonWriter : public PlacedWriter {
+ public:
+  using PlacedWriter::PlacedWriter;
+
+ protected:
+  void commit(OutputFile& file) override {
+    file.sync();
+    const std::vector<ArraySpec>& arrays = rows().arrays();
+    JsonWriter json(std::make_unique<OutputFile>(file.target()), arrays);
+    std::vector<std::byte> slab;
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      const std::int64_t all = rows().rows_done(i);
+      const std::size_t row_bytes = std::max<std::size_t>(1, rows().row_bytes(i));
+      const auto step = static_cast<std::int64_t>(std::max<std::size_t>(1, kSlabBytes / row_bytes));
+      for (std::int64_t begin = 0; begin < all; begin += step) {
+        const Range part{begin, std::min(all, begin + step)};
+        slab.resize(static_cast<std::size_t>(part.size()) * rows().row_bytes(i));
+        read_rows(i, part, slab.data());
+        json.append(i, slab.data(), part.size());
+      }
+    }
+    json.finish();
+  }
+};
+
 }  // namespace
+
+std::unique_ptr<PlacedWriter> kept_json_writer(std::unique_ptr<OutputFile> file,
+                                               std::vector<ArraySpec> arrays) {
+  std::vector<std::uint64_t> offsets;
+  std::uint64_t end = 0;
+  for (const ArraySpec& array : arrays) {
+    offsets.push_back(end);
+    end += byte_count(array.shape, array.dtype);
+  }
+  file->reserve(end);
+  return std::make_unique<KeptJsonWriter>(std::move(file), std::move(arrays), std::move(offsets));
+}
 
 std::unique_ptr<ArrayWriter> json_writer(std::unique_ptr<OutputFile> file,
                                          std::vector<ArraySpec> arrays) {

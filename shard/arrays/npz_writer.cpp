@@ -161,8 +161,8 @@ class NpzWriter : public PlacedWriter {
 
 }  // namespace
 
-std::unique_ptr<ArrayWriter> npz_writer(std::unique_ptr<OutputFile> file,
-                                        std::vector<ArraySpec> arrays) {
+std::unique_ptr<PlacedWriter> npz_writer(std::unique_ptr<OutputFile> file,
+                                         std::vector<ArraySpec> arrays) {
   std::vector<Member> members;
   std::vector<std::uint64_t> offsets;
   std::uint64_t end = 0;

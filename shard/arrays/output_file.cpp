@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,25 +29,52 @@ constexpr mode_t kMode = 0666;  // less the umask, as any program creates files
   fail(Fault::cannot_create, fmt::format("{}: cannot be created: {}", target, reason));
 }
 
-// The file behind symbolic links, or `target` itself when there is none yet.
-std::string resolve(const std::string& target) {
-  struct Free {
-    void operator()(char* text) const { std::free(text); }
-  };
-  const std::unique_ptr<char, Free> real(::realpath(target.c_str(), nullptr));
-  return real ? real.get() : target;
-}
-
 std::string directory_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// A folder that can be written but not read has nothing to synchronise through.
+bool sync_folder(const std::string& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return true;
+  const int result = ::fsync(descriptor);
+  const int code = errno;
+  ::close(descriptor);
+  errno = code;
+  return result == 0 || code == EINVAL || code == EROFS;
+}
+
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 }  // namespace
 
+std::string resolved_path(const std::string& target) {
+  struct Free {
+    void operator()(char* text) const { std::free(text); }
+  };
+  const std::unique_ptr<char, Free> real(::realpath(target.c_str(), nullptr));
+  return real ? real.get() : target;  // itself when there is none yet
+}
+
+std::string kept_path(const std::string& target) { return resolved_path(target) + ".part"; }
+
+void sync_folder_of(const std::string& path) {
+  if (sync_folder(directory_of(path))) return;
+  fail(Fault::io, fmt::format("{}: writing its folder failed: {}", path, std::strerror(errno)));
+}
+
+void remove_file(const std::string& path) {
+  if ((::unlink(path.c_str()) != 0 && errno != ENOENT) || !sync_folder(directory_of(path))) {
+    fail(Fault::io, fmt::format("{}: cannot be removed: {}", path, std::strerror(errno)));
+  }
+}
+
 OutputFile::OutputFile(const std::string& target, Naming naming)
-    : target_(target), resolved_(resolve(target)) {
+    : target_(target), resolved_(resolved_path(target)) {
   struct stat status {};
   if (::stat(resolved_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     fail_create(target_, S_ISDIR(status.st_mode) ? "a folder has this name"
@@ -54,13 +82,17 @@ OutputFile::OutputFile(const std::string& target, Naming naming)
   }
   directory_ = directory_of(resolved_);
   static std::atomic<int> serial{0};
+  if (naming == Naming::kept || naming == Naming::in_place) {
+    naming == Naming::kept ? open_kept() : open_in_place();
+    return;
+  }
   temporary_ = fmt::format("{}.tmp.{}.{}", resolved_, ::getpid(), serial++);
   ::unlink(temporary_.c_str());  // of an earlier process with this number
   if (naming == Naming::named || !open_unnamed()) open_named();
 }
 
 OutputFile::~OutputFile() {
-  if (registered_ >= 0 || working_path_ == temporary_) ::unlink(temporary_.c_str());
+  if (!keep_ && (registered_ >= 0 || working_path_ == temporary_)) ::unlink(temporary_.c_str());
   forget_temporary(registered_);
   if (descriptor_ >= 0) ::close(descriptor_);
 }
@@ -86,12 +118,47 @@ void OutputFile::open_named() {
   working_path_ = temporary_;
 }
 
+void OutputFile::open_kept() {
+  temporary_ = kept_path(target_);
+  for (bool same = false; !same;) {
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+    descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kMode);
+    if (descriptor_ < 0) fail_create(temporary_, std::strerror(errno));
+    struct stat opened {
+    }, named{};
+    // Where locks do not work there is none; only a lock that somebody holds matters.
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      fail_create(temporary_, "another run is writing it; wait for its end");
+    }
+    if (::fstat(descriptor_, &opened) != 0) fail_create(temporary_, std::strerror(errno));
+    if (!S_ISREG(opened.st_mode)) fail_create(temporary_, "it is not a regular file");
+    // Whoever held the lock before may have given the file another name meanwhile.
+    same = ::stat(temporary_.c_str(), &named) == 0 && same_file(opened, named);
+    was_there_ = opened.st_size > 0;
+  }
+  working_path_ = temporary_;
+  keep_ = was_there_;
+}
+
+void OutputFile::open_in_place() {
+  temporary_ = resolved_;
+  descriptor_ = ::open(resolved_.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor_ < 0) fail_create(target_, std::strerror(errno));
+  working_path_ = temporary_;
+  was_there_ = keep_ = true;
+}
+
+void OutputFile::start_again() {
+  if (::ftruncate(descriptor_, 0) != 0) fail_write("emptying the kept file failed");
+  was_there_ = keep_ = false;
+}
+
 void OutputFile::fail_write(const char* action) const {
   fail(Fault::io, fmt::format("{}: {}: {}", target_, action, std::strerror(errno)));
 }
 
 void OutputFile::reserve(std::uint64_t bytes) {
-  if (bytes == 0 || ::fallocate(descriptor_, 0, 0, static_cast<off_t>(bytes)) == 0) return;
+  if (was_there_ || bytes == 0 || ::fallocate(descriptor_, 0, 0, static_cast<off_t>(bytes)) == 0) return;
   // Other failures mean that this file system cannot reserve.
   if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
     fail_write(fmt::format("no room for {}", bytes_text(bytes)).c_str());
@@ -112,13 +179,50 @@ void OutputFile::write_at(std::uint64_t offset, const void* data, std::size_t by
   }
 }
 
+void OutputFile::write_structure(std::uint64_t offset, const void* data, std::size_t bytes) {
+  if (!was_there_) return write_at(offset, data, bytes);
+  std::string found(bytes, '\0');
+  read_at(offset, found.data(), bytes);
+  if (std::memcmp(found.data(), data, bytes) == 0) return;
+  fail(Fault::data, fmt::format("{}: its structure is not what this run would write; was it made "
+                                "by another version?",
+                                temporary_));
+}
+
+void OutputFile::read_at(std::uint64_t offset, void* out, std::size_t bytes) const {
+  for (std::size_t done = 0; done < bytes;) {
+    const ssize_t got =
+        ::pread(descriptor_, static_cast<char*>(out) + done, std::min(bytes - done, kSlabBytes),
+                static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_write("reading back what was written failed");
+    if (got == 0) {
+      fail(Fault::data, fmt::format("{}: ends after {} bytes, shorter than what was written",
+                                    temporary_, offset + done));
+    }
+    beat();
+    done += static_cast<std::size_t>(got);
+  }
+}
+
+void OutputFile::sync() {
+  if (::fsync(descriptor_) != 0) fail_write("writing to disk failed");
+}
+
 void OutputFile::append(const void* data, std::size_t bytes) {
   write_at(appended_bytes_, data, bytes);
   appended_bytes_ += bytes;
 }
 
 void OutputFile::commit() {
-  if (::fsync(descriptor_) != 0) fail_write("writing to disk failed");
+  sync();
+  // Without an older file there is no moment in which the new one has a passing name.
+  if (working_path_ != temporary_ && ::linkat(AT_FDCWD, working_path_.c_str(), AT_FDCWD,
+                                              resolved_.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    working_path_.clear();
+    sync_directory();
+    return;
+  }
   if (working_path_ != temporary_) {
     registered_ = register_temporary(temporary_);
     if (::linkat(AT_FDCWD, working_path_.c_str(), AT_FDCWD, temporary_.c_str(),
@@ -136,13 +240,7 @@ void OutputFile::commit() {
 }
 
 void OutputFile::sync_directory() const {
-  const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return;  // a folder that can be written but not read: nothing to sync through
-  const int result = ::fsync(directory);
-  const int code = errno;
-  ::close(directory);
-  errno = code;
-  if (result != 0 && code != EINVAL && code != EROFS) fail_write("writing its folder failed");
+  if (!sync_folder(directory_)) fail_write("writing its folder failed");
 }
 
 }  // namespace tpinfer::shard

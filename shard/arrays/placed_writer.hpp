@@ -12,7 +12,7 @@
 namespace tpinfer::shard {
 
 // .npy and .h5 are complete once the elements are in their places; .npz adds its checksums.
-class PlacedWriter : public ArrayWriter {
+class PlacedWriter : public KeptArrays {
  public:
   // Element 0 of array i stands at byte offsets[i] of `file`.
   PlacedWriter(std::unique_ptr<OutputFile> file, std::vector<ArraySpec> arrays,
@@ -20,11 +20,21 @@ class PlacedWriter : public ArrayWriter {
 
   void append(std::size_t output, const void* data, std::int64_t rows) override;
   void finish() override;
+  void save() override;
+  void keep() override;
+  void read_rows(std::size_t output, Range rows, void* out) override;
+
+  // In a kept file: counts what an earlier process has written. Throws Fault::data when the file is
+  // too short.
+  void restore(const std::vector<std::int64_t>& rows_done);
 
  protected:
   // Called for the bytes of each append, and before the file is put in place.
   virtual void on_bytes(std::size_t output, const void* data, std::size_t bytes);
   virtual void complete(OutputFile& file);
+  // Puts the complete file in place.
+  virtual void commit(OutputFile& file);
+  const RowCount& rows() const { return rows_; }
 
  private:
   std::unique_ptr<OutputFile> file_;
@@ -32,13 +42,16 @@ class PlacedWriter : public ArrayWriter {
   std::vector<std::uint64_t> offsets_;
 };
 
-// One per format; arguments as for create_arrays.
-std::unique_ptr<ArrayWriter> npy_writer(std::unique_ptr<OutputFile> file,
-                                        std::vector<ArraySpec> arrays);
-std::unique_ptr<ArrayWriter> npz_writer(std::unique_ptr<OutputFile> file,
-                                        std::vector<ArraySpec> arrays);
-std::unique_ptr<ArrayWriter> hdf5_writer(std::unique_ptr<OutputFile> file,
+// One per format; arguments as for create_arrays. The file may be a kept one; then call restore().
+std::unique_ptr<PlacedWriter> npy_writer(std::unique_ptr<OutputFile> file,
                                          std::vector<ArraySpec> arrays);
+std::unique_ptr<PlacedWriter> npz_writer(std::unique_ptr<OutputFile> file,
+                                         std::vector<ArraySpec> arrays);
+std::unique_ptr<PlacedWriter> hdf5_writer(std::unique_ptr<OutputFile> file,
+                                          std::vector<ArraySpec> arrays);
+// Bare elements in a kept file, from which finish() makes the JSON.
+std::unique_ptr<PlacedWriter> kept_json_writer(std::unique_ptr<OutputFile> file,
+                                               std::vector<ArraySpec> arrays);
 std::unique_ptr<ArrayWriter> json_writer(std::unique_ptr<OutputFile> file,
                                          std::vector<ArraySpec> arrays);
 

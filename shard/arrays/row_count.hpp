@@ -18,6 +18,11 @@ class RowCount {
 
   // Counts `rows` more. Throws Fault::internal beyond the array's shape.
   void add(std::size_t output, std::int64_t rows);
+  // Rows that an earlier process has written. Throws like add().
+  void restore(std::size_t output, std::int64_t rows) {
+    rows_done_[output] = 0;
+    add(output, rows);
+  }
   // Throws Fault::internal when an array is not complete.
   void check_complete() const;
 

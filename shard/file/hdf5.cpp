@@ -14,9 +14,7 @@
 namespace tpinfer::shard {
 namespace {
 
-// HDF5 1.10 can crash in its own exit handler, after a failed write for instance. Our handles close
-// themselves, so it need not run; to be said before the library's first call.
-[[maybe_unused]] const herr_t no_exit_handler = H5dont_atexit();
+int visits = 0;  // of Hdf5Visit
 
 static_assert(std::is_same_v<Hdf5Id, hid_t>);
 static_assert(std::is_same_v<Hdf5Handle::Close, herr_t (*)(hid_t)>);
@@ -74,8 +72,26 @@ int Hdf5Handle::reset() {
 }
 
 void quiet_hdf5() {
+  // HDF5 1.10 can crash in its own exit handler, after a failed write for instance. Our handles
+  // close themselves, so it need not run; to be said before the library's first call.
+  if (visits == 0) {
+    [[maybe_unused]] static const herr_t no_exit_handler = H5dont_atexit();
+  }
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
+}
+
+Hdf5Visit::Hdf5Visit() {
+  ++visits;
+  known_ = H5Eget_auto2(H5E_DEFAULT, &printer_, &printer_data_) >= 0 &&
+           H5PLget_loading_state(&plugins_) >= 0;
+}
+
+Hdf5Visit::~Hdf5Visit() {
+  --visits;
+  if (!known_) return;
+  H5Eset_auto2(H5E_DEFAULT, printer_, printer_data_);
+  H5PLset_loading_state(plugins_);
 }
 
 std::string hdf5_reason() {
@@ -86,6 +102,7 @@ std::string hdf5_reason() {
 }
 
 std::string hdf5_version() {
+  quiet_hdf5();
   unsigned int major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);
   return fmt::format("HDF5 {}.{}.{}", major, minor, release);

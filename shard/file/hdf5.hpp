@@ -42,8 +42,25 @@ std::string hdf5_version();
 // Opens read-only, without locks and plugins. `shown` is the name in messages.
 Hdf5Handle open_hdf5(const std::string& path, const std::string& shown);
 
-// Switches the library's own messages and plugins off. Called by whatever opens or creates a file.
+// Switches the library's own messages, plugins and exit handler off. Called by whatever opens or
+// creates a file.
 void quiet_hdf5();
+
+// For a program that uses HDF5 itself: while one lives quiet_hdf5() leaves the exit handler alone,
+// and at its end messages and plugins are what they were at its start. Main thread only; may nest.
+class Hdf5Visit {
+ public:
+  Hdf5Visit();
+  ~Hdf5Visit();
+  Hdf5Visit(const Hdf5Visit&) = delete;
+  Hdf5Visit& operator=(const Hdf5Visit&) = delete;
+
+ private:
+  int (*printer_)(Hdf5Id, void*) = nullptr;
+  void* printer_data_ = nullptr;
+  unsigned int plugins_ = 0;
+  bool known_ = false;
+};
 
 // " (innermost reason)" of the library's last failure, or "".
 std::string hdf5_reason();

@@ -15,7 +15,8 @@ namespace tpinfer::shard {
 ModelTable preflight(const std::string& path, const std::string& helper_program,
                      bool for_planning = false);
 
-// Where the helper is installed: beside this program.
+// Where the helper is: beside this program or in libexec/tpinfer of the same installation; for
+// libtpinfer.so, in the installation of the library.
 std::string helper_beside_program();
 
 // The helper's side: scans the file and returns what it prints: a table, or {"fault", "text"}.

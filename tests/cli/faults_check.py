@@ -98,6 +98,9 @@ def a_slow_rank_is_no_fault(folder):
         equal(hashes(result), WANT, f"hash after {fault}")
         expect(result.seconds > 1.5, f"{fault} was there: {result.seconds:.1f} s")
         equal(np.load(folder / "y.npy").tobytes(), filled(-48, ROWS, 16).tobytes(), "output")
+        # Said once, and only of a rank that is slow at computing.
+        equal(result.stderr.count("warning: rank 1 on "), fault.startswith("step"), "warning")
+        equal(result.stderr.count("warning: "), fault.startswith("step"), "warnings")
         no_leftovers(folder)
 
 
@@ -130,6 +133,18 @@ def signals_to_the_launcher(folder):
 
 
 @check
+def a_second_signal_to_the_launcher(folder):
+    def twice(process, _):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+    result, seconds = disturbed(folder, twice)
+    expect(result.status != 0, f"status {result.status}")
+    expect(seconds < 3, f"two SIGTERM: {seconds:.1f} s")
+    older_output_is_there(folder)
+
+
+@check
 def a_signal_to_one_rank(folder):
     for number in (signal.SIGTERM, signal.SIGUSR1):
         result, seconds = disturbed(folder, lambda _, pids: os.kill(pids[2], number))
@@ -140,8 +155,10 @@ def a_signal_to_one_rank(folder):
 @check
 def the_launcher_killed(folder):
     _, seconds = disturbed(folder, lambda process, _: process.kill())
-    expect(seconds < 10, f"{seconds:.1f} s")
+    expect(seconds < 3, f"{seconds:.1f} s until the last rank closed its pipe")
     older_output_is_there(folder)
+    equal(run(files(folder)).status, 0, "the next run")
+    equal(np.load(folder / "y.npy").tobytes(), filled(-48, ROWS, 16).tobytes(), "its output")
 
 
 @check

@@ -25,9 +25,9 @@ import time
 import traceback
 
 from models import MODELS, Skipped, fashion_mnist, shared_model, write_model
-from programs import (BIN, MARK, MPIEXEC, NP, OPENS_LIBRARY, PMPI_LIBRARY, SOURCE, TIMED_OUT, Result,
-                      command, environment, finish, kill_our_processes, our_processes, rank_pids,
-                      read_proc, run, start, tpinfer_lines)
+from programs import (BIN, FAIL_LIBRARY, MARK, MPIEXEC, NP, OPENS_LIBRARY, PMPI_LIBRARY, SOURCE,
+                      TIMED_OUT, Result, command, environment, finish, kill_our_processes,
+                      our_processes, rank_pids, read_proc, run, start, tpinfer_lines)
 
 _checks = []
 _passed = 0
@@ -52,6 +52,11 @@ def expect(condition, what):
                       if frame.filename != __file__)
         print(f"FAIL {pathlib.Path(caller.filename).name}:{caller.lineno}: {what}", flush=True)
     return bool(condition)
+
+
+def failed():
+    """How many expectations have failed so far."""
+    return _failed
 
 
 def equal(got, want, what):
@@ -112,11 +117,14 @@ def _run_check(function):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main():
-    """Runs all checks, or those named on the command line; prints "N passed, M failed"; exits with
-    1 if anything failed or nothing was expected, with 77 if all that was wanted was skipped."""
+def main(at_end=None):
+    """Runs all checks, or those named on the command line; calls at_end(); prints "N passed, M
+    failed"; exits with 1 if anything failed or nothing was expected, with 77 if all that was wanted
+    was skipped."""
     for function in _checks:
         if not sys.argv[1:] or function.__name__ in sys.argv[1:]:
             _run_check(function)
+    if at_end:
+        at_end()
     print(f"{_passed} passed, {_failed} failed" + (f", {_skipped} skipped" if _skipped else ""))
     sys.exit(1 if _failed else 0 if _passed else 77 if _skipped else 1)

@@ -11,8 +11,11 @@ SOURCE = pathlib.Path(os.environ.get("TPINFER_SOURCE", pathlib.Path(__file__).pa
 BIN = pathlib.Path(os.environ.get("TPINFER_BIN", SOURCE / "build/bin"))
 PMPI_LIBRARY = os.environ.get("TPINFER_PMPI_LIBRARY", str(BIN / "../tests/libcount_collectives.so"))
 OPENS_LIBRARY = os.environ.get("TPINFER_OPENS_LIBRARY", str(BIN / "../tests/libcount_opens.so"))
-MPIEXEC = os.environ.get("TPINFER_MPIEXEC", "mpirun")
+FAIL_LIBRARY = os.environ.get("TPINFER_FAIL_LIBRARY", str(BIN / "../tests/libfail_calls.so"))
+MPIEXEC = os.environ.get("TPINFER_MPIEXEC", "mpirun")  # Open MPI's or MPICH's
 NP = int(os.environ.get("TPINFER_NP", "0"))
+HYDRA = b"HYDRA" in subprocess.run([MPIEXEC, "--version"], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
 TIMED_OUT = 124  # the status of a run that had to be ended, as timeout(1) has it
 
 # Every process that a check starts carries this mark in its environment, so that checks that run
@@ -38,12 +41,23 @@ def environment(extra=None):
     return result
 
 
+def _launcher_words(words):
+    """Words for the launcher as Open MPI's takes them; MPICH's sets variables by other words."""
+    result = list(words)
+    while HYDRA and "-x" in result:
+        at = result.index("-x")
+        name, _, value = result[at + 1].partition("=")
+        result[at:at + 2] = ["-env", name, value or os.environ.get(name, "")]
+    return result
+
+
 def command(args, np=None, program="tpinfer", launcher=(), prefix=()):
     """The command line of `program` on np ranks, with more arguments for the launcher if need be,
     such as ("-x", "LD_PRELOAD=..."), and a command in front that starts it all. np=0 starts the
     program without a launcher."""
     np = NP if np is None else np
-    front = [MPIEXEC, *launcher, "-n", str(np), "--oversubscribe", "--bind-to", "none"]
+    crowd = ["-bind-to", "none"] if HYDRA else ["--oversubscribe", "--bind-to", "none"]
+    front = [MPIEXEC, *_launcher_words(launcher), "-n", str(np), *crowd]
     return [*prefix, *(front if np > 0 else []), str(BIN / program), *map(str, args)]
 
 
@@ -111,6 +125,6 @@ def rank_pids(program="tpinfer"):
     for pid in our_processes():
         if read_proc(f"/proc/{pid}/comm").strip() == program[:15]:
             for entry in read_proc(f"/proc/{pid}/environ").split("\0"):
-                if entry.startswith("OMPI_COMM_WORLD_RANK="):
+                if entry.startswith("PMI_RANK=" if HYDRA else "OMPI_COMM_WORLD_RANK="):
                     result[int(entry.split("=")[1])] = pid
     return result

@@ -23,10 +23,12 @@ MARK = "\x1e"  # stands between the outputs of two commands
 # What differs from machine to machine and from run to run. Hashes, counts and shares are compared.
 VARYING = [
     (re.compile(r"\d+\.\d+ s\b"), "T s"),
-    (re.compile(r": \d+ rows per second"), ": N rows per second"),
+    (re.compile(r"predict time =  \S+"), "predict time =  T"),
+    (re.compile(r": \d+ (rows|requests) per second"), r": N \1 per second"),
     (re.compile(r"sent at most \d+ bytes"), "sent at most N bytes"),  # includes host names
     (re.compile(r"\d+ threads? per rank, .*?, kernels"), "THREADS, kernels"),
     (re.compile(r"(rank \d+ on) [^\s:]+"), r"\1 HOST"),
+    (re.compile(r"(ranks on 1 host:) \S+"), r"\1 HOST"),
     (re.compile(r"(tp\w+ [\d.]+) \(.*\)"), r"\1 (LIBRARIES)"),
 ]
 

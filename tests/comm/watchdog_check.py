@@ -14,6 +14,8 @@ import time
 
 PROBE = os.path.abspath(sys.argv[1])
 MPIEXEC = os.environ.get("TPINFER_MPIEXEC", "mpirun")
+HYDRA = b"HYDRA" in subprocess.run([MPIEXEC, "--version"], stdout=subprocess.PIPE).stdout
+CROWD = ["-bind-to", "none"] if HYDRA else ["--oversubscribe", "--bind-to", "none"]
 LIMIT = 1.5
 START = 2.0  # launch and teardown of a healthy run on a busy machine; a bound, not a measure
 LADDER = 2.5  # Open MPI's launcher ends the others in up to two seconds when a rank has exited
@@ -54,7 +56,7 @@ def run(ranks, fault=None, limit=LIMIT, steps=10, extra=(), environment=None, du
     """Runs the probe (ranks=0: without a launcher). during(process) acts from outside."""
     command = [PROBE, str(limit), str(steps), *extra]
     if ranks > 0:
-        command = [MPIEXEC, "-n", str(ranks), "--oversubscribe", "--bind-to", "none", *command]
+        command = [MPIEXEC, "-n", str(ranks), *CROWD, *command]
     env = ENVIRONMENT | (environment or {})
     if fault:
         env["TPINFER_FAULT"] = fault
@@ -184,6 +186,18 @@ def different_collectives():
          r"2 ranks wait in the end of the run")
 
 
+def different_collectives_that_are_checked():
+    checked = {"TPINFER_CHECK_CALLS": "1"}
+    expect(run(3, environment=checked), 0, within=10)
+    expect(run(3, extra=["differ"], environment=checked), 70,
+           r"^ranks call different collectives: rank 0 all-gather of size 3000 \(call 3\), rank 2 "
+           r"broadcast from or to rank 0 of size 1000 \(call 3\)", 2 + START)
+    result = run(3, extra=["mismatch"], steps=2, environment=checked)
+    result.stdout = ""
+    hung(result, r"^no rank has moved for 1.5 s \(run\); 1 rank waits in all-gather, "
+         r"2 ranks wait in the end of the run")
+
+
 # Stopped processes.
 def stop_a_rank():
     hung(run(4, "step:2:3:stop"), r"^rank 2 on \S+ is stopped or cut off: no sign of life for "
@@ -248,7 +262,8 @@ def wrong_launcher():
 CASES = [healthy, slow_below_the_limit, slow_but_beating_for_ten_limits, off, hang_in_a_step,
          hang_of_rank_0, hang_while_loading, hang_inside_a_collective, hang_alone,
          hang_of_one_among_eight, hang_before_init, stop_before_init, hang_before_the_end,
-         hang_in_finalize, different_collectives, stop_a_rank, stop_rank_0,
+         hang_in_finalize, different_collectives,
+         different_collectives_that_are_checked, stop_a_rank, stop_rank_0,
          stop_one_for_less_than_the_limit, stop_all_for_more_than_the_limit, deaths, agreed_errors,
          errors_in_the_middle, wrong_launcher]
 

@@ -1,5 +1,5 @@
 // A small run for watchdog_check.py, which injects faults (TPINFER_FAULT, signals) into it:
-//   watchdog_probe LIMIT_SECONDS STEPS [mismatch | throw RANK]
+//   watchdog_probe LIMIT_SECONDS STEPS [mismatch | differ | throw RANK]
 // Writes "done" to stdout from rank 0 when it comes to its end. Sites: "init", "load", "step",
 // "collective", "leave", "finalize". PROBE_SLOW_RANK loads for ten limits, but beats.
 #include <chrono>
@@ -46,6 +46,9 @@ void run_steps(Communicator& world, const Arguments& arguments) {
   for (int step = 0; step < arguments.steps; ++step) {
     fault_site("step");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (arguments.extra == "differ" && step == 1 && world.rank() == world.size() - 1) {
+      world.broadcast(all.data(), 1000, 0);
+    }
     world.all_gather(mine.data(), sizes, all.data());
     if (arguments.extra == "throw" && arguments.rank == world.rank()) {
       throw std::runtime_error("broke in the forward pass");

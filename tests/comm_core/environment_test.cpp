@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace tpinfer::comm {
 namespace {
@@ -53,6 +58,23 @@ TEST(Environment, OpenMpi) {
   EXPECT_EQ(environment_size_source(), "OMPI_COMM_WORLD_SIZE");
 }
 
+TEST(Environment, WhoStartedIt) {
+  const std::map<std::string, std::string> step{{"SLURM_STEP_ID", "0"},
+                                                {"SLURM_STEP_NUM_TASKS", "2"}};
+  const auto with = [&](std::map<std::string, std::string> variables, bool in_step) {
+    if (in_step) variables.insert(step.begin(), step.end());
+    const Launcher launcher(variables);
+    return started_by();
+  };
+  EXPECT_EQ(with({}, false), StartedBy::nobody);
+  EXPECT_EQ(with({}, true), StartedBy::srun);
+  EXPECT_EQ(with({{"PMIX_RANK", "0"}}, true), StartedBy::srun);
+  EXPECT_EQ(with({{"OMPI_COMM_WORLD_SIZE", "2"}}, false), StartedBy::mpirun);
+  EXPECT_EQ(with({{"OMPI_COMM_WORLD_SIZE", "2"}}, true), StartedBy::mpirun);
+  EXPECT_EQ(with({{"PMI_RANK", "0"}, {"MPI_LOCALNRANKS", "1"}}, true), StartedBy::mpiexec);
+  EXPECT_EQ(with({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "2"}}, false), StartedBy::nobody);
+}
+
 TEST(Environment, Hydra) {
   const Launcher mpiexec({{"PMI_RANK", "2"}, {"PMI_SIZE", "4"}, {"MPI_LOCALNRANKS", "2"}});
   EXPECT_EQ(environment_rank(), 2);
@@ -81,6 +103,26 @@ TEST(Environment, NonsenseIsIgnored) {
 TEST(Environment, ThisMachine) {
   EXPECT_GE(affinity_cores(), 1);
   EXPECT_FALSE(host_name().empty());
+}
+
+TEST(Environment, CrowdingCountsThoseThatWantAProcessor) {
+  EXPECT_GE(crowding(), 1);
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  std::atomic<bool> stop{false};
+  std::vector<std::jthread> busy;
+  for (unsigned i = 0; i < 4 * cores; ++i) {
+    busy.emplace_back([&] {
+      while (!stop) {
+      }
+    });
+  }
+  double most = 0;
+  for (int i = 0; i < 50 && most < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    most = std::max(most, crowding());
+  }
+  stop = true;
+  EXPECT_GE(most, 2);
 }
 
 }  // namespace

@@ -1,0 +1,83 @@
+#include "launch/requests/line_queue.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "kernels/base/error.hpp"
+
+namespace tpinfer::launch {
+namespace {
+
+class File {
+ public:
+  explicit File(const std::string& text) : path_(::testing::TempDir() + "lines_XXXXXX") {
+    ::close(::mkstemp(path_.data()));
+    std::ofstream(path_, std::ios::binary) << text;
+  }
+  ~File() { std::remove(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::vector<std::string> lines_of(const std::string& text, std::size_t limit) {
+  const File file(text);
+  LineQueue queue(file.path(), 2, limit);
+  std::vector<std::string> all;
+  for (;;) {
+    while (!queue.wait(std::chrono::milliseconds(100))) {
+    }
+    const std::vector<Line> taken = queue.take(3);
+    if (taken.empty()) return all;
+    for (const Line& line : taken) {
+      all.push_back(line.too_long > 0 ? std::to_string(line.too_long) : line.text);
+    }
+  }
+}
+
+using Lines = std::vector<std::string>;
+
+TEST(LineQueue, SplitsLines) {
+  EXPECT_EQ(lines_of("", 9), Lines{});
+  EXPECT_EQ(lines_of("\n \r\n\t\n", 9), Lines{});
+  EXPECT_EQ(lines_of("a\nb\r\n\nc", 9), (Lines{"a", "b", "c"}));
+  EXPECT_EQ(lines_of(std::string("a\0b\n", 4), 9), Lines{std::string("a\0b", 3)});
+}
+
+TEST(LineQueue, MeasuresLinesThatAreTooLong) {
+  EXPECT_EQ(lines_of("123456789\n123456789\r\n1234567890\nx\n", 9),
+            (Lines{"123456789", "123456789", "10", "x"}));
+  EXPECT_EQ(lines_of(std::string(1000000, 'x') + "\nab", 9), (Lines{"1000000", "ab"}));
+  EXPECT_EQ(lines_of(std::string(1000000, ' '), 9), Lines{"1000000"});
+}
+
+TEST(LineQueue, LosesNothingWhenNobodyTakes) {
+  std::string text;
+  Lines want;
+  for (int i = 0; i < 5000; ++i) {
+    want.push_back("line " + std::to_string(i));
+    text += want.back() + "\n";
+  }
+  EXPECT_EQ(lines_of(text, 64), want);
+}
+
+TEST(LineQueue, EndsWhileLinesAreUnread) {
+  const File file("a\nb\nc\nd\ne\n");
+  LineQueue queue(file.path(), 1, 9);
+  EXPECT_TRUE(queue.wait(std::chrono::seconds(10)));
+}
+
+TEST(LineQueue, RefusesWhatIsNoFile) {
+  EXPECT_THROW(LineQueue("/nonexistent/requests", 1, 1), Error);
+  EXPECT_THROW(LineQueue("/", 1, 1), Error);
+}
+
+}  // namespace
+}  // namespace tpinfer::launch
