@@ -95,6 +95,7 @@ void declare(CLI::App& app, Options& o) {
   t.group("Model and data");
   t.value("-m,--model", o.models, "FILE", "the model, an HDF5 file (required); several: see docs")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   t.value("--graph", o.graph, "NAME|INDEX", "which graph of the model [the first]");
   t.value("--method", o.method, "NAME", "a method or pipeline of the model, instead of a graph");

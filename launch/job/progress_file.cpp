@@ -103,6 +103,8 @@ std::optional<JobProgress> read_progress(const std::string& path) {
   } catch (const Error& error) {
     if (error.fault() == Fault::no_input) throw;
     fail(Fault::data, fmt::format("{}: damaged: {}{}", path, error.what(), start_again_text(path)));
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     fail(Fault::data, fmt::format("{}: damaged or of another version: {}{}", path,
                                   shard::printable(error.what()), start_again_text(path)));
