@@ -107,7 +107,7 @@ def a_host_is_cut_off(folder):
             process, _ = slow_run(folder, hosts)
             since = time.monotonic()
             hosts.cut(index)
-            ranks_gone(since, LIMIT + 5)
+            ranks_gone(since, LIMIT + 8)  # 5 s on a calm machine; here all hosts share a few cores
             ranks_after = time.monotonic() - since
             result = finish(process, 30)
             launcher_after = time.monotonic() - since
@@ -156,7 +156,7 @@ def a_host_is_cut_off_and_comes_back(folder):
         process, _ = slow_run(folder, hosts)
         since = time.monotonic()
         hosts.cut(2)
-        ranks_gone(since, LIMIT + 5)
+        ranks_gone(since, LIMIT + 8)  # 5 s on a calm machine; here all hosts share a few cores
         time.sleep(5)
         equal(process.poll(), None, "the launcher waits")
         hosts.heal(2)
