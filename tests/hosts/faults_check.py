@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # ranks: none
+# serial
 """Several hosts: a rank, a daemon or a whole host goes, or never was there. The job ends on all
 hosts, soon, with a code and one line that tell what happened, and an older output stays."""
 import os
