@@ -23,7 +23,7 @@ def needs_the_library():
 
 def growing(most):
     """1, 2, 3, ... with growing steps."""
-    step = 1.1 if LONG else 5
+    step = 1.1 if LONG else 12
     value = 1
     while value < most:
         yield value
@@ -72,7 +72,7 @@ def allocations_of_all_libraries(folder):
 @check
 def a_small_address_space(folder):
     small = Run(folder)
-    limits = [40, 60, 80, 100, 110, 120, 150, 200, 500] if LONG else [60, 100, 110]
+    limits = [40, 60, 80, 100, 110, 120, 150, 200, 500] if LONG else [60, 100]
     for mebibytes in limits:
         prefix = ["bash", "-c", f'ulimit -v {mebibytes * 1024}; exec "$@"', "-"]
         # 127, 255: not even the launcher can start.
