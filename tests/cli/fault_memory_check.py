@@ -4,6 +4,7 @@
 output. Allocations are counted by tests/profiling/fail_calls.cpp."""
 import os
 import pathlib
+import sys
 
 from answers import graph, node
 from fault_runs import *
@@ -126,4 +127,7 @@ def killed_for_want_of_memory(folder):
         group.remove()
 
 
+if NP == 1 and not LONG:
+    print("0 passed, 0 failed: one rank is in the long form")
+    sys.exit(77)
 main(table)

@@ -17,7 +17,7 @@ from fault_runs import *
 from harness import *
 
 FIRST, COUNT = (int(part) for part in os.environ.get(
-    "TPINFER_SEEDS", "1:1000" if LONG else "1:14").split(":"))
+    "TPINFER_SEEDS", "1:1000" if LONG else "1:9").split(":"))
 WORKERS = 4
 HARMFUL = "throw,error,oom,kill,segv,abort,exit0,exit3,hang,stop,slow(20)"
 # Of errors, and what mpirun makes of _exit(0), _exit(3) and signals.

@@ -5,6 +5,7 @@ dies there, limits on file sizes, a stdout that nobody reads. 73 or 74, and an o
 whole."""
 import pathlib
 import subprocess
+import sys
 
 from fault_runs import *
 from harness import *
@@ -20,8 +21,6 @@ def needs_the_library():
         raise Skipped(f"no {FAIL_LIBRARY}")
     if b"__asan_init" in (BIN / "tpinfer").read_bytes():
         raise Skipped("the sanitizer has allocation functions of its own")
-    if NP > 1 and not LONG:
-        raise Skipped("rank 0 writes alone: more ranks are in the long form")
 
 
 def at_each_call(folder, output, how, status):
@@ -119,4 +118,7 @@ def the_program_s_own_stdout(folder):
         small.disturbed(case, status, START, ends=lambda _, env, shell=shell: shell_run(shell))
 
 
+if NP > 1 and not LONG:
+    print("0 passed, 0 failed: more ranks, of which one writes, are in the long form")
+    sys.exit(77)
 main(table)

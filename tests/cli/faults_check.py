@@ -119,17 +119,19 @@ def a_slow_rank_is_no_fault(folder):
         no_leftovers(folder)
 
 
-def disturbed(folder, disturb, seconds=1.5):
+def disturbed(folder, disturb, seconds=0.3):
     """A slow run in its middle, on which disturb(process, {rank: pid}) is called."""
-    started = time.monotonic()
-    process = start(files(folder), env={"TPINFER_FAULT": "step:1:*:slow(150)"})
-    deadline = started + 10
-    while len(rank_pids()) < NP and time.monotonic() < deadline:
+    log = folder / "log"  # of steps begun
+    process = start(files(folder), env={"TPINFER_FAULT": "step:1:*:slow(150)",
+                                        "TPINFER_FAULT_LOG": log})
+    deadline = time.monotonic() + 20
+    while not log.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(seconds)
     disturbed_at = time.monotonic()
     disturb(process, rank_pids())
     result = finish(process, timeout=30)
+    log.unlink(missing_ok=True)
     return result, time.monotonic() - disturbed_at
 
 
