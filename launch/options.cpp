@@ -232,6 +232,9 @@ void check_resume(const Options& o) {
     fail(Fault::usage, "--stop-after: what is done by then would be lost; add --resume");
   }
   const auto refuse = [](const std::string& why) { fail(Fault::usage, "--resume: " + why); };
+  if (o.requests == "-") {
+    refuse("requests from stdin cannot be read again; name a file with --requests");
+  }
   if (o.check) refuse("--check keeps no progress; leave one of them out");
   if (o.output.empty()) refuse("progress is kept beside the output; name one with --output");
   if (o.repeat > 1) refuse("a run that goes on cannot be timed; leave out --repeat");

@@ -148,6 +148,7 @@ std::unique_ptr<Engine::Binding> Engine::State::compiled(shard::BoundGraph graph
   binding->program = compile(binding->graph, binding->plan, world.rank(), options.fast);
   for (int id : binding->plan.weights) {
     Place& place = binding->program.places[static_cast<std::size_t>(id)];
+    if (place.bytes == 0) continue;  // not here; of a scalar the box cannot say it
     const shard::Tensor& tensor =
         binding->graph.tensor(binding->plan.values[static_cast<std::size_t>(id)].tensor);
     place.offset = weights->add(tensor.name, *tensor.weight, place.box, place.dtype);

@@ -29,6 +29,7 @@ std::string unfinished_path(const std::string& path) { return path + ".new"; }
 JobProgress parse(const std::string& text) {
   const Json json = Json::parse(text);
   JobProgress progress;
+  progress.unit = json.value("unit", progress.unit);
   if (json.at("schema").get<int>() != kSchema) {
     throw std::runtime_error(fmt::format("its schema is {}, this version reads {}",
                                          json.at("schema").get<int>(), kSchema));
@@ -51,10 +52,11 @@ JobProgress parse(const std::string& text) {
 std::string to_text(const JobProgress& progress) {
   Json facts = Json::object();
   for (const auto& [name, value] : progress.facts) facts[name] = value;
-  const Json json{
+  Json json{
       {"schema", kSchema},        {"facts", facts},        {"model_times", progress.model_times},
       {"total", progress.total},  {"done", progress.done}, {"finishing", progress.finishing},
       {"hashes", progress.hashes}};
+  if (progress.unit != JobProgress{}.unit) json["unit"] = progress.unit;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -88,26 +90,33 @@ void write_to_disk(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-std::string start_again_text(const std::string& progress_path) {
+std::string start_again_text(const std::string& progress_path, const std::string& unit) {
   const std::string output =
       progress_path.substr(0, progress_path.size() - std::strlen(kProgressEnding));
-  return fmt::format("; remove {} and {}.part to start again", progress_path, output);
+  return fmt::format("; remove {} and {}{} to start again", progress_path, output,
+                     unit == JobProgress{}.unit ? ".part" : "");
 }
 
-std::optional<JobProgress> read_progress(const std::string& path) {
+std::optional<JobProgress> read_progress(const std::string& path, const std::string& unit) {
   if (std::error_code error; !std::filesystem::exists(path, error)) return std::nullopt;
   try {
     const std::string text = shard::read_text_file("progress", path, kMaxBytes);
     shard::check_json("it", text);
-    return parse(text);
+    JobProgress found = parse(text);
+    if (found.unit != unit) {
+      throw std::runtime_error(
+          fmt::format("it counts {}, not {}", shard::printable(found.unit), unit));
+    }
+    return found;
   } catch (const Error& error) {
     if (error.fault() == Fault::no_input) throw;
-    fail(Fault::data, fmt::format("{}: damaged: {}{}", path, error.what(), start_again_text(path)));
+    fail(Fault::data,
+         fmt::format("{}: damaged: {}{}", path, error.what(), start_again_text(path, unit)));
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
     fail(Fault::data, fmt::format("{}: damaged or of another version: {}{}", path,
-                                  shard::printable(error.what()), start_again_text(path)));
+                                  shard::printable(error.what()), start_again_text(path, unit)));
   }
 }
 
@@ -135,10 +144,10 @@ void check_fact(const std::string& path, const JobProgress& found, const std::st
   const auto at = std::find_if(found.facts.begin(), found.facts.end(),
                                [&](const auto& fact) { return fact.first == name; });
   if (at != found.facts.end() && at->second == value) return;
-  fail(Fault::data, fmt::format("{}: {} of {} rows were made with {} {}, now it is {}{}", path,
-                                found.done, found.total, name,
+  fail(Fault::data, fmt::format("{}: {} of {} {} were made with {} {}, now it is {}{}", path,
+                                found.done, found.total, found.unit, name,
                                 at == found.facts.end() ? "unknown" : shard::printable(at->second),
-                                shard::printable(value), start_again_text(path)));
+                                shard::printable(value), start_again_text(path, found.unit)));
 }
 
 }  // namespace tpinfer::launch

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ bool is_pipe(int descriptor) {
 
 }  // namespace
 
-AnswerFile::AnswerFile(const std::string& path, std::size_t keep_bytes)
+AnswerFile::AnswerFile(const std::string& path, bool resumes)
     : path_(path), descriptor_(STDOUT_FILENO) {
   if (path.empty()) return;
   const auto refuse = [&](const std::string& why) {
@@ -38,9 +39,11 @@ AnswerFile::AnswerFile(const std::string& path, std::size_t keep_bytes)
   }
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor_ < 0) refuse(std::strerror(errno));
-  const auto keep = static_cast<off_t>(keep_bytes);
-  if (::ftruncate(descriptor_, keep) != 0 || ::lseek(descriptor_, keep, SEEK_SET) != keep) {
-    const std::string why = std::strerror(errno);
+  const bool locked = !resumes || ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 ||
+                      (errno != EWOULDBLOCK && errno != EINTR);  // a file system without locks
+  if (!locked || (!resumes && ::ftruncate(descriptor_, 0) != 0)) {
+    const std::string why =
+        locked ? std::strerror(errno) : "another run is answering into it; let it end";
     ::close(descriptor_);
     refuse(why);
   }
@@ -79,11 +82,23 @@ void AnswerFile::write_all(const char* data, std::size_t bytes) {
   }
 }
 
-void AnswerFile::finish() {
-  if (descriptor_ == STDOUT_FILENO) return;
-  if (::fsync(descriptor_) != 0) {
-    fail(Fault::io, fmt::format("--output {}: {}", path_, std::strerror(errno)));
-  }
+std::size_t AnswerFile::bytes() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) fail_io();
+  return static_cast<std::size_t>(status.st_size);
+}
+
+void AnswerFile::cut(std::size_t bytes) {
+  const auto at = static_cast<off_t>(bytes);
+  if (::ftruncate(descriptor_, at) != 0 || ::lseek(descriptor_, at, SEEK_SET) != at) fail_io();
+}
+
+void AnswerFile::sync() {
+  if (descriptor_ != STDOUT_FILENO && ::fsync(descriptor_) != 0) fail_io();
+}
+
+void AnswerFile::fail_io() const {
+  fail(Fault::io, fmt::format("--output {}: {}", path_, std::strerror(errno)));
 }
 
 }  // namespace tpinfer::launch

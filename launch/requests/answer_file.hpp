@@ -1,6 +1,7 @@
 // Where answers go: stdout, or the file of --output.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace tpinfer::launch {
@@ -8,9 +9,9 @@ namespace tpinfer::launch {
 // Each answer is there for readers as soon as write() returns.
 class AnswerFile {
  public:
-  // "" is stdout; a file is emptied, or kept from its first answers on when `keep_bytes` > 0: then
-  // what follows these is cut off. Throws Fault::cannot_create.
-  AnswerFile(const std::string& path, std::size_t keep_bytes);
+  // "" is stdout; a file is emptied unless it `resumes`: then it keeps its bytes, and nobody else
+  // can resume it meanwhile. Throws Fault::cannot_create.
+  AnswerFile(const std::string& path, bool resumes);
   ~AnswerFile();
   AnswerFile(const AnswerFile&) = delete;
   AnswerFile& operator=(const AnswerFile&) = delete;
@@ -19,10 +20,15 @@ class AnswerFile {
   // is full, or when nobody reads stdout any more.
   void write(const std::string& line);
 
+  // Of a file: its size; its first bytes stay, and writing goes on after them. Throws Fault::io.
+  std::size_t bytes() const;
+  void cut(std::size_t bytes);
+
   // To disk. Throws Fault::io.
-  void finish();
+  void sync();
 
  private:
+  [[noreturn]] void fail_io() const;
   void write_all(const char* data, std::size_t bytes);
 
   std::string path_;

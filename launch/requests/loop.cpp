@@ -8,7 +8,6 @@
 #include "comm/together.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/text.hpp"
-#include "launch/drain.hpp"
 #include "launch/overwrite.hpp"
 #include "launch/report.hpp"
 #include "launch/requests/protocol.hpp"
@@ -32,8 +31,15 @@ class RequestLoop {
       return 0;
     }
     comm::together(world_, "open requests", [&] {
-      if (world_.rank() == 0) server_ = std::make_unique<Server>(parts());
+      if (world_.rank() != 0) return;
+      if (!o_.resume) refuse_to_lose_answers(o_.output);
+      server_ = std::make_unique<Server>(parts());
     });
+    if (server_ && server_->answered_before() > 0) {
+      context_.story.line(
+          fmt::format("resumed: {} answered before",
+                      counted(static_cast<std::size_t>(server_->answered_before()), "request")));
+    }
     context_.story.line(fmt::format("ready for requests on {}: {}",
                                     counted(static_cast<std::size_t>(world_.size()), "rank"),
                                     names()));
@@ -59,7 +65,8 @@ class RequestLoop {
     kept.add("the requests", o_.requests == "-" ? "" : o_.requests);
     kept.add("the answers", o_.output);
     kept.add("the report", o_.report);
-    return {o_, context_.model, callables_, std::move(kept),
+    if (o_.resume) kept.add("the progress of the run", progress_path(o_.output));
+    return {context_, callables_, std::move(kept),
             [this](Callable& callable, const shard::Symbols& symbols,
                    const std::function<void(std::size_t, View)>& fill) {
               Order order;
@@ -76,18 +83,16 @@ class RequestLoop {
     Order end;
     try {
       server_->serve();
-      if (const int number = drain_signal(); number != 0) {
+      if (!server_->stopped().empty()) {
         end.fault = static_cast<int>(Fault::temporary);
-        end.text =
-            fmt::format("ended by signal {}: {} answered, run the others again", number,
-                        counted(static_cast<std::size_t>(server_->counts().requests), "request"));
+        end.text = server_->stopped();
       }
     } catch (const Error& error) {
       if (running_) throw;  // the ranks are in the middle of a run
       end.fault = static_cast<int>(error.fault());
       end.text =
           fmt::format("{}; {} answered", error.what(),
-                      counted(static_cast<std::size_t>(server_->counts().requests - 1), "request"));
+                      counted(static_cast<std::size_t>(server_->counts().requests), "request"));
     }
     return share_order(world_, callables_, end);
   }

@@ -11,6 +11,7 @@
 #include "comm/activity.hpp"
 #include "comm/together.hpp"
 #include "kernels/base/heartbeat.hpp"
+#include "kernels/base/text.hpp"
 #include "launch/drain.hpp"
 #include "launch/memory_check.hpp"
 #include "shard/arrays/array_writer.hpp"
@@ -72,17 +73,24 @@ struct Server::Ready {
 
 Server::Server(ServerParts parts)
     : parts_(std::move(parts)),
-      window_(static_cast<std::size_t>(parts_.options.batch)),
-      queue_(parts_.options.requests, static_cast<std::size_t>(parts_.options.max_queue),
-             max_line_bytes(parts_.options)),
-      answers_(parts_.options.output, 0) {}
+      window_(static_cast<std::size_t>(parts_.context.options.batch)),
+      queue_(parts_.context.options.requests,
+             static_cast<std::size_t>(parts_.context.options.max_queue),
+             max_line_bytes(parts_.context.options)),
+      answers_(parts_.context.options.output, parts_.context.options.resume) {
+  if (!parts_.context.options.resume) return;
+  job_ = std::make_unique<RequestJob>(parts_.context, parts_.callables, answers_);
+  answered_before_ = job_->done();
+}
 
 void Server::serve() {
+  skip(answered_before_);
   std::optional<Clock::time_point> start;
-  while (wait()) {
+  std::string reason;
+  while (wait() && (reason = reason_to_stop()).empty()) {
     if (!start) start = Clock::now();
     std::vector<Line> lines = queue_.take(window_);
-    if (lines.empty()) break;
+    if (lines.empty()) return end("");
     std::vector<Pending> window;
     for (Line& line : lines) {
       window.push_back(take(line));
@@ -92,7 +100,36 @@ void Server::serve() {
     for (const Pending& pending : window) write_answer(pending);
     counts_.seconds = std::chrono::duration<double>(Clock::now() - *start).count();
   }
-  answers_.finish();
+  end(reason.empty() ? fmt::format("signal {}", drain_signal()) : reason);
+}
+
+// The first requests, which are answered.
+void Server::skip(std::int64_t requests) {
+  while (requests > 0 && wait()) {
+    const std::size_t taken =
+        queue_.take(static_cast<std::size_t>(std::min<std::int64_t>(requests, 64))).size();
+    if (taken == 0) return;  // the file has become shorter: finished() says so
+    requests -= static_cast<std::int64_t>(taken);
+  }
+}
+
+std::string Server::reason_to_stop() {
+  if (!job_ || !job_->time_is_up()) return "";
+  return "--stop-after " + parts_.context.options.stop_after;
+}
+
+// `reason`: "" at the end of the requests.
+void Server::end(const std::string& reason) {
+  if (job_ && reason.empty()) return job_->finished();
+  answers_.sync();
+  if (reason.empty()) return;
+  if (job_) {
+    job_->save();
+    stopped_ = job_->stopped_text(reason);
+  } else {
+    stopped_ = fmt::format("ended by {}: {} answered, run the others again", reason,
+                           counted(static_cast<std::size_t>(counts_.requests), "request"));
+  }
 }
 
 // Until there is something to take, or the end has come; false when the process is asked to end.
@@ -113,13 +150,14 @@ Server::Pending Server::take(const Line& line) const {
   if (line.too_long > 0) {
     pending.error =
         error_json(Fault::data, fmt::format("a line of {} bytes, more than --max-request {} allows",
-                                            line.too_long, parts_.options.max_request));
+                                            line.too_long, parts_.context.options.max_request));
     return pending;
   }
   pending.error = error_of([&] {
     pending.request = parse_request(line.text);
     if (!pending.request.problem.empty()) fail(Fault::data, pending.request.problem);
-    pending.callable = &choose_callable(pending.request, parts_.callables, parts_.model.version());
+    pending.callable =
+        &choose_callable(pending.request, parts_.callables, parts_.context.model.version());
     pending.encoding = choose_encoding(pending.request, pending.callable->outputs());
     pending.answers.resize(pending.request.instances.size());
   });
@@ -155,7 +193,7 @@ void Server::answer_calls(std::vector<Pending>& window) {
 void Server::prepare(Pending& pending, std::size_t instance, std::vector<Ready>& ready) {
   Instance& given = pending.request.instances[instance];
   const std::string error = error_of([&] {
-    Ready fresh{&pending, instance, prepare_call(*pending.callable, given, parts_.model)};
+    Ready fresh{&pending, instance, prepare_call(*pending.callable, given, parts_.context.model)};
     ready.push_back(std::move(fresh));
   });
   given = {};  // its text is no longer needed
@@ -242,7 +280,6 @@ void Server::store(Ready& ready, const std::vector<View>& outputs) {
 }
 
 void Server::write_answer(const Pending& pending) {
-  ++counts_.requests;
   std::string line = "{\"id\":" + pending.request.id + ',';
   if (!pending.error.empty()) {
     ++counts_.errors;
@@ -257,7 +294,10 @@ void Server::write_answer(const Pending& pending) {
     line += pending.answers[0];
   }
   counts_.instances += static_cast<std::int64_t>(pending.answers.size());
-  answers_.write(line + '}');
+  line += '}';
+  answers_.write(line);
+  ++counts_.requests;
+  if (job_) job_->answered(line);
 }
 
 }  // namespace tpinfer::launch

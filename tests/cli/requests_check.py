@@ -86,8 +86,9 @@ def a_bad_request_is_answered_and_ends_nothing(folder):
         ({"graph": "add", "inputs": {**good, "x3": "ones"}}, 65, "x3", "x1, x2"),
         ({"graph": "add", "inputs": {**good, "x1": [[1, 1, 1]] * 2}}, 65, "(2,3)", "(2,2)"),
         ({"graph": "add", "inputs": {**good, "x1": [[True, False]] * 2}}, 65, "float32"),
-        ({"graph": 9, "inputs": good}, 65, "matmul, add, free, mixed", "0 to 3"),
-        ({"method": "nope", "inputs": good}, 65, "nope", "matmul, add"),
+        ({"graph": 9, "inputs": good}, 65, "no graph is called 9",
+         "0 (matmul), 1 (add), 2 (free), 3 (mixed)"),
+        ({"method": "nope", "inputs": good}, 65, "no method is called nope", "none"),
         ({"version": 7, "inputs": good}, 65, "version 7", "1"),
         ({"graph": "add", "inputs": {**good, "x1": [[1, 2], [3]]}}, 65, "x1", "dimension 1",
          "a size of 1", "expected 2"),
