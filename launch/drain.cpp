@@ -15,24 +15,27 @@ namespace {
 
 volatile sig_atomic_t asked_by = 0;
 
-void on_signal(int number) { asked_by = number; }
+void on_signal(int number, siginfo_t*, void*) { asked_by = number; }
 
 bool first_rank = true;
+bool has_launcher = false;
 
-void end_at_once(int) {
+// A launcher sends SIGTERM to the other ranks when one has failed, which has said why.
+void end_at_once(int number, siginfo_t* info, void*) {
   constexpr char kText[] = "tpinfer: ended by a signal while it started; run it again\n";
-  if (first_rank && write(STDERR_FILENO, kText, sizeof kText - 1) < 0) {
+  const bool is_told = number == SIGTERM && has_launcher && info->si_pid == getppid();
+  if (first_rank && !is_told && write(STDERR_FILENO, kText, sizeof kText - 1) < 0) {
   }
   _exit(static_cast<int>(Fault::temporary));
 }
 
 // `resets`: a second SIGTERM or SIGINT does what the system has it do. Schedulers send SIGUSR1 more
 // than once.
-void handle(void (*handler)(int), bool resets) {
+void handle(void (*handler)(int, siginfo_t*, void*), bool resets) {
   struct sigaction action {};
-  action.sa_handler = handler;
+  action.sa_sigaction = handler;
   for (int number : {SIGTERM, SIGINT, SIGUSR1}) {
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = SA_RESTART | SA_SIGINFO;
     if (resets && number != SIGUSR1) action.sa_flags |= static_cast<int>(SA_RESETHAND);
     sigaction(number, &action, nullptr);
   }
@@ -42,6 +45,7 @@ void handle(void (*handler)(int), bool resets) {
 
 void end_on_signals() {
   first_rank = comm::environment_rank() == 0;
+  has_launcher = comm::environment_size() > 1;
   handle(end_at_once, false);
 }
 

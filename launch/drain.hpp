@@ -8,7 +8,8 @@
 namespace tpinfer::launch {
 
 // From now on these signals end this process at once with Fault::temporary: while it starts,
-// nothing is lost, and a job script sees that it may run it again. Local; call it first.
+// nothing is lost, and a job script sees that it may run it again. Rank 0 says so, unless it is the
+// launcher's SIGTERM: then another rank has failed. Local; call it first.
 void end_on_signals();
 
 // From now on these signals ask for the end instead of killing. Local; call after MPI is up. A

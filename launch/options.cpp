@@ -95,6 +95,7 @@ void declare(CLI::App& app, Options& o) {
   t.group("Model and data");
   t.value("-m,--model", o.models, "FILE", "the model, an HDF5 file (required); several: see docs")
       ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   t.value("--graph", o.graph, "NAME|INDEX", "which graph of the model [the first]");
   t.value("--method", o.method, "NAME", "a method or pipeline of the model, instead of a graph");
@@ -124,8 +125,8 @@ void declare(CLI::App& app, Options& o) {
   t.flag("--resume", o.resume, "keep progress beside --output; go on where an earlier run ended");
   t.value("--save-every", o.save_every, "SECONDS", "how often progress goes to disk [5]")
       ->check(at_least(0));
-  t.value("--stop-after", o.stop_after, "25m|HH:MM:SS|auto",
-          "end in order, exit 75; auto: before the Slurm job ends");
+  t.value("--stop-after", o.stop_after, "DURATION|auto",
+          "end in order, exit 75, before 25m or 1:30:00; auto: before the Slurm job's end");
   t.group("Checks");
   t.flag("--check", o.check, "run the model's known answers: exit 0 or 1");
   t.flag("--check-finite", o.check_finite, "refuse NaN and infinity in weights, inputs, outputs");
@@ -280,6 +281,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_flag("--version", version, "print versions and stop");
   declare(app, result.options);
   app.footer(
+      "Several instances side by side: tpinfer launch --help\n"
       "Environment: TPINFER_MODEL for --model, and so on. Exit codes: 0 done, 1 check failed, "
       "64 usage,\n65 bad model or input, 66 no such file, 70 bug, 71 memory, 73/74 output, 75 "
       "hung or stopped,\n76 ranks disagree, 78 wrong launcher. More: docs/command-line.md");

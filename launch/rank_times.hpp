@@ -28,8 +28,8 @@ std::vector<RankTimes> gather_times(comm::Communicator& world, const RankTimes& 
 // The slowest rank's seconds: "load 0.01 s, compute 0.20 s, communication 0.05 s, waiting 0.01 s".
 std::string times_text(const std::vector<RankTimes>& ranks);
 
-// A warning about one rank that computes far longer than its peers (those that hold at least half as
-// many weights): three times their median, and half a second more. "" when there is none.
+// A warning about one rank that computes far longer than its peers (those that hold at least half
+// as many weights): three times their median, and half a second more. "" when there is none.
 //   rank 2 on node7 computed 3.10 s, its peers 0.40 s: it is slower or shares its cores
 std::string imbalance_text(const std::vector<RankTimes>& ranks,
                            const std::vector<std::string>& hosts);

@@ -19,8 +19,8 @@ struct Context {
   std::size_t resident_bytes_at_start = 0;  // the peak when MPI had started
 };
 
-// Tells how the runner's plan spreads over the ranks: a few lines. Local.
-void tell_plan(const Context& context, const Runner& runner);
+// Tells how the plans of what is loaded spread over the ranks: a few lines. Local.
+void tell_plan(const Context& context, const std::vector<const Runner*>& runners);
 
 // Runs the graph on the inputs of the command line. Returns the exit code.
 int run_inputs(const Context& context);

@@ -46,7 +46,7 @@ class Check {
   int run() {
     comm::together(world_, "read known answers", [&] { choose_examples(); });
     runner_.plan(at_most_, 0);
-    tell_plan(context_, runner_);
+    tell_plan(context_, {&runner_});
     if (context_.options.dry_run) return 0;
     runner_.load();
     std::size_t failed = 0;

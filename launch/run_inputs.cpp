@@ -56,7 +56,7 @@ class InputRun {
     open_inputs();
     runner_.plan(at_most_, batch_size_ > 0 ? std::max<std::int64_t>(1, rows_) : 0);
     comm::together(world_, "plan", [&] { check_instance_rows(o_, runner_, rows_); });
-    tell_plan(context_, runner_);
+    tell_plan(context_, {&runner_});
     if (o_.plan.instances > 0) context_.story.line(instances_text(o_, runner_, rows_));
     outputs_.emplace(context_, runner_,
                      OutputRows{rows_, total_, batch_size_ > 0, groups_ ? &*groups_ : nullptr,

@@ -46,16 +46,19 @@ void tell_graph(const Options& o, Story& story, const GraphRunner& graph,
 
 }  // namespace
 
-void tell_plan(const Context& context, const Runner& runner) {
+void tell_plan(const Context& context, const std::vector<const Runner*>& runners) {
   const Options& o = context.options;
-  const shard::Mesh& mesh = runner.graphs().front()->planned().mesh;
+  const shard::Mesh& mesh = runners.front()->graphs().front()->planned().mesh;
   context.story.line(fmt::format(
       "{} on {}, mesh {}, {}, kernels {}{}", counted(static_cast<std::size_t>(mesh.size()), "rank"),
       counted(static_cast<std::size_t>(context.session.node_count()), "node"), shard::to_text(mesh),
       context.threads.text, o.kernels, o.fast ? " --fast" : ""));
-  const bool several = runner.graphs().size() > 1;
-  for (const auto& graph : runner.graphs()) {
-    tell_graph(o, context.story, *graph, several ? graph->label() + ": " : "");
+  for (const Runner* runner : runners) {
+    const bool several = runner->graphs().size() > 1;
+    const std::string outer = runners.size() > 1 ? runner->signature().label() + ": " : "";
+    for (const auto& graph : runner->graphs()) {
+      tell_graph(o, context.story, *graph, outer + (several ? graph->label() + ": " : ""));
+    }
   }
 }
 

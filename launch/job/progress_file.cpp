@@ -112,6 +112,8 @@ std::optional<JobProgress> read_progress(const std::string& path, const std::str
     if (error.fault() == Fault::no_input) throw;
     fail(Fault::data,
          fmt::format("{}: damaged: {}{}", path, error.what(), start_again_text(path, unit)));
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     fail(Fault::data, fmt::format("{}: damaged or of another version: {}{}", path,
                                   shard::printable(error.what()), start_again_text(path, unit)));

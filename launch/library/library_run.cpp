@@ -60,7 +60,7 @@ LibraryRun::LibraryRun(const std::string& path, const Communicator& communicator
   set_thread_count(threads_);
   read_table(path);
   load(settings.extents);
-  tell_plan({options_, *session_, *model_, story_, threads}, *runner_);
+  tell_plan({options_, *session_, *model_, story_, threads}, {runner_.get()});
 }
 
 LibraryRun::~LibraryRun() {

@@ -72,34 +72,42 @@ Shape shape_on(const shard::ValueSpec& spec, const shard::Symbols& symbols) {
 
 }  // namespace
 
-Callable& choose_callable(const Request& request, const runtime::Model& model,
-                          const std::vector<std::unique_ptr<Callable>>& callables) {
-  const std::int64_t version = std::max<std::int64_t>(1, model.version());
-  if (request.version.value_or(0) != 0 && *request.version != version) {
-    fail(Fault::data, fmt::format("version {} is not there; the model's version: {}",
-                                  *request.version, version));
+Callable& choose_callable(const Request& request,
+                          const std::vector<std::unique_ptr<Callable>>& callables,
+                          std::int64_t version) {
+  const std::int64_t known = std::max<std::int64_t>(1, version);
+  if (request.version.value_or(0) != 0 && *request.version != known) {
+    fail(Fault::data,
+         fmt::format("version {} is not there; the model's version: {}", *request.version, known));
   }
   if (request.method && request.graph) {
     fail(Fault::data, "\"method\" and \"graph\": a method says itself which graphs it runs");
   }
-  if (!request.method && !request.graph) return *callables[0];
-  std::vector<std::string> there;
-  std::size_t graphs = 0;
+  if (!request.graph && !request.method) return *callables[0];
+  const std::string& wanted = request.method ? *request.method : *request.graph;
+  std::vector<std::string> names, graphs;
   for (const auto& callable : callables) {
-    const bool graph = callable->signature().kind == shard::Signature::Kind::graph;
-    if (graph != request.graph.has_value()) continue;
-    there.push_back(graph ? fmt::format("{} ({})", graphs, callable->name()) : callable->name());
-    const std::string number = fmt::format("{}", graphs++);
-    const std::string& wanted = graph ? *request.graph : *request.method;
-    if (wanted == callable->name() || (graph && wanted == number)) return *callable;
+    const shard::Signature& signature = callable->signature();
+    const bool graph = signature.kind == shard::Signature::Kind::graph;
+    if (graph) graphs.push_back(signature.name);
+    if (graph == request.method.has_value()) continue;
+    if (signature.name == wanted || (graph && wanted == fmt::format("{}", names.size()))) {
+      return *callable;
+    }
+    names.push_back(signature.name);
   }
-  const std::string kind = request.graph ? "graph" : "method";
-  const std::string wanted = printable(request.graph ? *request.graph : *request.method);
-  if (there.empty()) {
-    fail(Fault::data, fmt::format("no {} is called {}; there are none here", kind, wanted));
+  if (request.method) {
+    fail(Fault::data,
+         fmt::format("no method is called {}; the model has {}", printable(wanted),
+                     names.empty() ? fmt::format("graphs only: {}", fmt::join(graphs, ", "))
+                                   : fmt::format("{}", fmt::join(names, ", "))));
   }
-  fail(Fault::data,
-       fmt::format("no {} is called {}; there are {}", kind, wanted, fmt::join(there, ", ")));
+  if (names.empty()) {
+    fail(Fault::data, fmt::format("no graph is called {}; only {} was loaded", printable(wanted),
+                                  callables[0]->signature().label()));
+  }
+  fail(Fault::data, fmt::format("no graph is called {}; there are {} (0 to {})", printable(wanted),
+                                fmt::join(names, ", "), names.size() - 1));
 }
 
 Call prepare_call(Callable& callable, const Instance& instance, runtime::Model& model) {

@@ -18,9 +18,11 @@ struct Call {
 };
 
 // Which of the callables the request is about: the first one unless it names a method, a graph (by
-// name or index) or a version. Throws Fault::data naming those that exist. Local.
-Callable& choose_callable(const Request& request, const runtime::Model& model,
-                          const std::vector<std::unique_ptr<Callable>>& callables);
+// name or index) or a version; `version` is the model's, 0 = it says none. Throws Fault::data
+// naming those that exist. Local.
+Callable& choose_callable(const Request& request,
+                          const std::vector<std::unique_ptr<Callable>>& callables,
+                          std::int64_t version);
 
 // Everything that can be wrong with an instance is found here, on rank 0: names, types, shapes,
 // files, extents that do not agree, a graph that does not fit together on them, memory that is not

@@ -21,7 +21,6 @@ Callable::Callable(const Context& context, const std::string& graph, const std::
   for (const std::string& symbol : symbols_) first[symbol] = 1;
   if (!batch_.empty() && context.options.batch_size > 0) first[batch_] = context.options.batch_size;
   runner_->plan(first, 0);
-  tell_plan(context, *runner_);
 }
 
 bool Callable::rows_stay_apart(const shard::Symbols& symbols) const {
@@ -57,6 +56,9 @@ std::vector<std::unique_ptr<Callable>> load_callables(const Context& context) {
     for (const std::string& name : context.model.pipeline_names()) add("", name);
     if (callables.empty()) add("", "");  // says what is missing
   }
+  std::vector<const Runner*> planned;
+  for (const auto& callable : callables) planned.push_back(&callable->runner());
+  tell_plan(context, planned);
   std::vector<Runner*> runners;
   for (const auto& callable : callables) runners.push_back(&callable->runner());
   if (!context.options.dry_run) Runner::load_together(runners);

@@ -156,7 +156,8 @@ Server::Pending Server::take(const Line& line) const {
   pending.error = error_of([&] {
     pending.request = parse_request(line.text);
     if (!pending.request.problem.empty()) fail(Fault::data, pending.request.problem);
-    pending.callable = &choose_callable(pending.request, parts_.context.model, parts_.callables);
+    pending.callable =
+        &choose_callable(pending.request, parts_.callables, parts_.context.model.version());
     pending.encoding = choose_encoding(pending.request, pending.callable->outputs());
     pending.answers.resize(pending.request.instances.size());
   });

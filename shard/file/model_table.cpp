@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/error.hpp"
@@ -229,6 +230,8 @@ std::string to_json(const ModelTable& table) {
 ModelTable parse_model_table(const std::string& json) {
   try {
     return table_of(Json::parse(json));
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     fail(Fault::internal,
          fmt::format("the table of the model file cannot be read: {}", error.what()));

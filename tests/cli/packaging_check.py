@@ -67,7 +67,7 @@ def completions(words, program="tpinfer"):
 
 @check
 def bash_completes_options_values_and_files(folder):
-    equal(completions("--mo"), ["--model"], "--mo")
+    equal(completions("--mo"), ["--model", "--model-version"], "--mo")
     equal(sorted(completions("--")), sorted(options_of("tpinfer")), "--")
     equal(completions("--plan "), ["cut", "fastest", "batch"], "--plan")
     equal(completions("--plan f"), ["fastest"], "--plan f")

@@ -201,6 +201,30 @@ def several_files(folder):  # the seed's layout: one file per graph, equal weigh
     equal(weight_bytes(folder, *models, "--method", "predict")[0], 2 * w.nbytes, "held twice")
 
 
+@check
+def requests_call_methods_and_pipelines(folder):
+    model = seed_model(folder)
+    add_calls(model, version=3)
+    ask = folder / "ask.jsonl"
+    ask.write_text("".join(json.dumps(line) + "\n" for line in [
+        {"id": 1, "method": "predict", "inputs": {"x": "ones", "y": "ones"}},
+        {"id": 2, "method": "nope", "inputs": {"x": "ones"}},
+        {"id": 3, "method": "fun1", "version": 3, "inputs": {"x": "ones"}},
+        {"id": 4, "method": "fun1", "version": 7, "inputs": {"x": "ones"}},
+        {"id": 5, "graph": 1, "inputs": {"x": "ones"}},
+        {"id": 6, "method": "predict", "inputs": {"x": "ones"}}]))
+    result = run(["--model", model, "--requests", ask])
+    equal(result.status, 0, f"status; {result.stderr}")
+    lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
+    if not equal(len(lines), 6, f"answers {result.stdout[:300]!r}"):
+        return
+    for line, parts in zip(lines, [
+            ("-96.0", "-48.0"), ("no method is called nope", "fun1, fun2, predict"), ("-96.0",),
+            ("version 7 is not there", "3"), ("-48.0",), ("input y",)]):
+        for part in parts:
+            contains(line, part, "the answer")
+
+
 def loop_model(folder, pipeline, inputs=("x", "n")):
     """h -> tanh(h w), a step counter and a limit, in one graph."""
     rng = np.random.default_rng(5)

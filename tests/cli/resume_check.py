@@ -54,7 +54,7 @@ def drained(folder, end, **options):
     progress = folder / "y.npy.progress"
     before = progress.read_bytes() if progress.exists() else b""
     process = start([*job(folder, batch=1, output=folder / "y.npy"), "--resume", "--quiet"],
-                    env={"TPINFER_FAULT": "step:0:*:slow(100)", **options})
+                    env={"TPINFER_FAULT": "step:0:*:slow(250)", **options})
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and (
             not progress.exists() or progress.read_bytes() == before):

@@ -108,7 +108,7 @@ def version_and_help(folder):
     expect(re.fullmatch(r"tpinfer \d+\.\d+\.\d+ \(.+, HDF5 [\d.]+, .*BLAS.*, SIMD \S+\)\n",
                         result.stdout), f"the version, once: {result.stdout!r}")
     help_text = run(["--help"]).stdout
-    expect(10 < len(help_text.splitlines()) <= 60, f"{len(help_text.splitlines())} lines of help")
+    expect(10 < len(help_text.splitlines()) <= 75, f"{len(help_text.splitlines())} lines of help")
     for option in ("--model", "--input", "--output", "--labels", "--batch-size", "--check",
                    "--check-finite", "--timeout", "--repeat", "--explain", "--dry-run", "--quiet",
                    "--report", "--config", "--kernels", "--threads", "--version", "--print-head",

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # ranks: none
+# serial
 """Several hosts: a rank, a daemon or a whole host goes, or never was there. The job ends on all
 hosts, soon, with a code and one line that tell what happened, and an older output stays."""
 import os
@@ -107,7 +108,7 @@ def a_host_is_cut_off(folder):
             process, _ = slow_run(folder, hosts)
             since = time.monotonic()
             hosts.cut(index)
-            ranks_gone(since, LIMIT + 5)
+            ranks_gone(since, LIMIT + 8)  # 5 s on a calm machine; here all hosts share a few cores
             ranks_after = time.monotonic() - since
             result = finish(process, 30)
             launcher_after = time.monotonic() - since
@@ -156,7 +157,7 @@ def a_host_is_cut_off_and_comes_back(folder):
         process, _ = slow_run(folder, hosts)
         since = time.monotonic()
         hosts.cut(2)
-        ranks_gone(since, LIMIT + 5)
+        ranks_gone(since, LIMIT + 8)  # 5 s on a calm machine; here all hosts share a few cores
         time.sleep(5)
         equal(process.poll(), None, "the launcher waits")
         hosts.heal(2)
