@@ -76,9 +76,12 @@ Callable& choose_callable(const Request& request,
                           const std::vector<std::unique_ptr<Callable>>& callables,
                           std::int64_t version) {
   const std::int64_t known = std::max<std::int64_t>(1, version);
-  if (request.version.value_or(0) > 0 && *request.version != known) {
+  if (request.version.value_or(0) != 0 && *request.version != known) {
     fail(Fault::data,
          fmt::format("version {} is not there; the model's version: {}", *request.version, known));
+  }
+  if (request.method && request.graph) {
+    fail(Fault::data, "\"method\" and \"graph\": a method says itself which graphs it runs");
   }
   if (!request.graph && !request.method) return *callables[0];
   const std::string& wanted = request.method ? *request.method : *request.graph;
@@ -98,6 +101,10 @@ Callable& choose_callable(const Request& request,
          fmt::format("no method is called {}; the model has {}", printable(wanted),
                      names.empty() ? fmt::format("graphs only: {}", fmt::join(graphs, ", "))
                                    : fmt::format("{}", fmt::join(names, ", "))));
+  }
+  if (names.empty()) {
+    fail(Fault::data, fmt::format("no graph is called {}; only {} was loaded", printable(wanted),
+                                  callables[0]->signature().label()));
   }
   fail(Fault::data, fmt::format("no graph is called {}; there are {} (0 to {})", printable(wanted),
                                 fmt::join(names, ", "), names.size() - 1));

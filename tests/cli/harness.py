@@ -17,6 +17,7 @@ A check is a script tests/cli/<name>_check.py:
 
 CTest runs it once per rank count. By hand: TPINFER_NP=2 tests/cli/<name>_check.py [CHECK...]
 """
+import os
 import pathlib
 import shutil
 import sys
@@ -83,6 +84,12 @@ def _orphaned_shared_memory():
         return []
     maps = "".join(read_proc(p / "maps") for p in pathlib.Path("/proc").glob("[0-9]*"))
     return [file for file in files if file not in maps]
+
+
+def only_on(*ranks):
+    """Skips a check on other numbers of ranks, but not in the long form: these say enough."""
+    if NP not in ranks and os.environ.get("TPINFER_LONG_TESTS") != "1":
+        raise Skipped(f"said by {' '.join(map(str, ranks))} ranks")
 
 
 def no_leftovers(folder, seconds=5):

@@ -75,22 +75,24 @@ def seed_001(folder):
         equal(list(got), ["x", "z"], "A-5: names")
         all_are(got["x"], (128, 16), -96, "A-5: x")
         all_are(got["z"], (128, 16), -48, "A-5: z")
-    is_error(answers[1], "no method is called nope; there are fun1, fun2, predict")
+    is_error(answers[1], "no method is called nope; the model has fun1, fun2, predict")
     is_error(answers[2], "version 7", "the model's version: 3")
     is_error(answers[3], "cannot find input y")
     is_error(answers[4], "(127,96)", "(128,96)")
     is_error(answers[5], "float32")
     is_error(answers[6], "method", "graph")
-    is_error(answers[7], "no graph is called predict; there are 0 (matmul_0), 1 (matmul_1)")
+    is_error(answers[7], "no graph is called predict; there are matmul_0, matmul_1 (0 to 1)")
     equal(list(values(answers[8])), ["z"], "the output asked for")
     for number, name, value in ((9, "y", -96), (10, "y", -48), (11, "y", -48), (12, "y", -0.0)):
         all_are(values(answers[number])[name], (128, 16), value, f"answer {number}")
     only, _ = ask(model, [{"id": 0, "inputs": ones}, {"id": 1, **predict},
-                          {"id": 2, "method": "fun1", "inputs": {"x": "ones"}}],
+                          {"id": 2, "method": "fun1", "inputs": {"x": "ones"}},
+                          {"id": 3, "graph": 0, "inputs": {"x": "ones"}}],
                   "--method", "predict")
     for answer in only[:2]:
         all_are(values(answer)["z"], (128, 16), -48, "with --method predict")
-    is_error(only[2], "no method is called fun1; there are predict")
+    is_error(only[2], "no method is called fun1; the model has predict")
+    is_error(only[3], "no graph is called 0; only pipeline predict was loaded")
 
 
 @check

@@ -86,9 +86,8 @@ def a_bad_request_is_answered_and_ends_nothing(folder):
         ({"graph": "add", "inputs": {**good, "x3": "ones"}}, 65, "x3", "x1, x2"),
         ({"graph": "add", "inputs": {**good, "x1": [[1, 1, 1]] * 2}}, 65, "(2,3)", "(2,2)"),
         ({"graph": "add", "inputs": {**good, "x1": [[True, False]] * 2}}, 65, "float32"),
-        ({"graph": 9, "inputs": good}, 65, "no graph is called 9",
-         "0 (matmul), 1 (add), 2 (free), 3 (mixed)"),
-        ({"method": "nope", "inputs": good}, 65, "no method is called nope", "none"),
+        ({"graph": 9, "inputs": good}, 65, "matmul, add, free, mixed", "0 to 3"),
+        ({"method": "nope", "inputs": good}, 65, "nope", "matmul, add"),
         ({"version": 7, "inputs": good}, 65, "version 7", "1"),
         ({"graph": "add", "inputs": {**good, "x1": [[1, 2], [3]]}}, 65, "x1", "dimension 1",
          "a size of 1", "expected 2"),
@@ -154,6 +153,7 @@ def a_bad_request_is_answered_and_ends_nothing(folder):
 
 @check
 def instances_are_answered_one_by_one(folder):
+    only_on(1, 2, 8)
     def add(value):
         return {"x1": [[value] * 2] * 2, "x2": [[value] * 2] * 2}
     answers, result = ask(model(folder), lines(
@@ -178,6 +178,7 @@ def instances_are_answered_one_by_one(folder):
 
 @check
 def base64_and_element_types(folder):
+    only_on(1, 8)
     write_model(folder / "k.h5", {"kinds": {**KINDS, "outputs": ["j", "c", "l"], "nodes": [
         node("Identity", "i", "j"), node("Identity", "b", "c"), node("Identity", "k", "l")]},
         "pairs": graph({"x": ("int64", [3, 2])}, "y", node("Identity", "x", "y")),
@@ -241,6 +242,7 @@ def base64_and_element_types(folder):
 
 @check
 def outputs_as_base64_and_what_is_not_finite(folder):
+    only_on(1, 3)
     x = np.array([[np.nan, np.inf, -np.inf, 1, 2 ** -149]], np.float32)
     given = {"b64": base64.b64encode(x.tobytes()).decode(), "shape": [1, 5]}
     answers, result = ask(model(folder), lines(
@@ -306,6 +308,7 @@ def files_in_and_out(folder):
 
 @check
 def ends_of_lines_and_lines_that_are_too_long(folder):
+    only_on(1, 8)
     request = json.dumps({"id": 1, "graph": "free", "inputs": {"a": [[1]], "b": [2]},
                           "outputs": ["sum"]}).encode()
     long = request[:-1] + b', "encoding": "' + b"x" * 4096 + b'"}'
@@ -372,22 +375,25 @@ def sharing_runs_and_ranks_changes_no_byte(folder):
 
 @check
 def options_that_do_not_go_together(folder):
+    only_on(1)
+    def alone(arguments):
+        return run(arguments, np=0)
     arguments = model(folder)
     requests = folder / "r.jsonl"
     requests.write_bytes(lines({"id": 1, "inputs": {"x": "ones"}}))
     for more in (["--input", "x=ones"], ["--labels", "l.npy"], ["--repeat", "2"], ["--check"]):
-        refused(run([*arguments, "--requests", requests, *more]), 64, "--requests")
+        refused(alone([*arguments, "--requests", requests, *more]), 64, "--requests")
     for more in (["--batch", "0"], ["--max-queue", "0"], ["--max-request", "x"]):
-        refused(run([*arguments, "--requests", requests, *more]), 64, more[0])
-    refused(run([*arguments, "--batch", "2"]), 64, "--batch")
-    refused(run([*arguments, "--requests", requests, "--output", "{rank}.jsonl"]), 64, "--output")
-    refused(run([*arguments, "--requests", folder / "none"]), 66, "none")
-    refused(run([*arguments, "--requests", folder]), 66, "regular")
+        refused(alone([*arguments, "--requests", requests, *more]), 64, more[0])
+    refused(alone([*arguments, "--batch", "2"]), 64, "--batch")
+    refused(alone([*arguments, "--requests", requests, "--output", "{rank}.jsonl"]), 64, "--output")
+    refused(alone([*arguments, "--requests", folder / "none"]), 66, "none")
+    refused(alone([*arguments, "--requests", folder]), 66, "regular")
     os.mkfifo(folder / "pipe")
-    refused(run([*arguments, "--requests", folder / "pipe"]), 66, "regular")
-    refused(run([*arguments, "--requests", requests, "--output", folder / "no/such"]), 73, "no/such")
-    refused(run([*arguments, "--requests", requests, "--graph", "nope"]), 65, "nope", "matmul")
-    result = run([*arguments, "--requests", requests, "--dry-run"])
+    refused(alone([*arguments, "--requests", folder / "pipe"]), 66, "regular")
+    refused(alone([*arguments, "--requests", requests, "--output", folder / "no/such"]), 73, "no/such")
+    refused(alone([*arguments, "--requests", requests, "--graph", "nope"]), 65, "nope", "matmul")
+    result = alone([*arguments, "--requests", requests, "--dry-run"])
     equal((result.status, result.stdout), (0, ""), "a dry run")
 
 
