@@ -9,9 +9,9 @@ Prints one line; exit code 1 when a program fails or the bits differ.
 """
 import argparse
 import json
+import os
 import pathlib
 import statistics
-import os
 import subprocess
 import sys
 import tempfile
