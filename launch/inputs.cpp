@@ -12,20 +12,11 @@
 namespace tpinfer::launch {
 namespace {
 
-std::string shape_text(const shard::ValueSpec& spec) {
-  std::string text;
-  for (const shard::Extent& extent : spec.shape) {
-    text += (text.empty() ? "" : ",") +
-            (extent.symbol.empty() ? fmt::format("{}", extent.value) : extent.symbol);
-  }
-  return fmt::format("({}{})", text, spec.shape.size() == 1 ? "," : "");
-}
-
 std::string input_names(const shard::Signature& signature) {
   std::string names;
   for (const shard::ValueSpec& input : signature.inputs) {
     names += fmt::format("{}{} {} {}", names.empty() ? "" : ", ", input.name, name_of(input.dtype),
-                         shape_text(input));
+                         shard::shape_text(input));
   }
   return names;
 }
@@ -62,7 +53,7 @@ void check_fits(const shard::ValueSpec& spec, const std::string& source, const S
   }
   if (!fits) {
     fail(Fault::data, fmt::format("input {}: {} has shape {}, the model wants {}", spec.name,
-                                  source, to_text(shape), shape_text(spec)));
+                                  source, to_text(shape), shard::shape_text(spec)));
   }
   if (!shard::convertible(dtype, spec.dtype)) {
     fail(Fault::data, fmt::format("input {}: {} holds {}, the model wants {}", spec.name, source,

@@ -12,15 +12,6 @@
 namespace tpinfer::launch {
 namespace {
 
-std::string shape_text(const shard::ValueSpec& spec) {
-  std::string text;
-  for (const shard::Extent& extent : spec.shape) {
-    text += (text.empty() ? "" : ",") +
-            (extent.symbol.empty() ? fmt::format("{}", extent.value) : extent.symbol);
-  }
-  return fmt::format("({}{})", text, spec.shape.size() == 1 ? "," : "");
-}
-
 std::string text_of(const shard::Tensor& tensor) {
   return fmt::format("{} {}", name_of(tensor.dtype), to_text(tensor.shape));
 }
@@ -132,7 +123,7 @@ void PipelineRunner::infer_call(const shard::PipelineStep& step, Variables& vari
     if (!fits) {
       fail(Fault::data, fmt::format("{}: input {} of {} is {} {}, {} is {}", step.where,
                                     wanted.name, call.graph->label(), name_of(wanted.dtype),
-                                    shape_text(wanted), given.name, text_of(given)));
+                                    shard::shape_text(wanted), given.name, text_of(given)));
     }
   }
   if (call.outputs.empty() || call.symbols != symbols) {

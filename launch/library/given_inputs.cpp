@@ -9,15 +9,6 @@
 namespace tpinfer::launch {
 namespace {
 
-std::string shape_text(const shard::ValueSpec& spec) {
-  std::string text;
-  for (const shard::Extent& extent : spec.shape) {
-    text += (text.empty() ? "" : ",") +
-            (extent.symbol.empty() ? fmt::format("{}", extent.value) : extent.symbol);
-  }
-  return fmt::format("({}{})", text, spec.shape.size() == 1 ? "," : "");
-}
-
 void check_fits(const shard::ValueSpec& spec, const Input& input) {
   bool fits = input.shape.size() == spec.shape.size();
   for (std::size_t d = 0; fits && d < spec.shape.size(); ++d) {
@@ -26,7 +17,7 @@ void check_fits(const shard::ValueSpec& spec, const Input& input) {
   }
   if (!fits) {
     fail(Fault::data, fmt::format("input {} has shape {}, the model wants {}", spec.name,
-                                  to_text(input.shape), shape_text(spec)));
+                                  to_text(input.shape), shard::shape_text(spec)));
   }
   if (parse_dtype(input.dtype) != spec.dtype) {
     fail(Fault::data, fmt::format("input {} is {}, the model wants {}", spec.name, input.dtype,

@@ -20,4 +20,7 @@ struct Signature {
   std::string label() const;
 };
 
+// "(batch,784)": the extents, numbers and symbols.
+std::string shape_text(const ValueSpec& spec);
+
 }  // namespace tpinfer::shard
