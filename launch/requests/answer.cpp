@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/base64.hpp"
@@ -112,6 +113,21 @@ std::string file_name(const Encoding& encoding, const std::string& id_json, std:
   return replaced(replaced(replaced(encoding.pattern, "{id}", id_text), "{instance}",
                            fmt::format("{}", instance)),
                   "{output}", name);
+}
+
+std::size_t text_bytes(const View& tensor, Encoding::Kind kind) {
+  constexpr std::size_t kNumber = 16, kList = 6;  // "[]," and its copy in the line
+  std::size_t bytes = static_cast<std::size_t>(tensor.count()) * kNumber;
+  if (kind != Encoding::Kind::list) return bytes;
+  // A tensor without elements is lists nevertheless: one for each index before the empty extent.
+  std::size_t lists = kList;
+  for (const std::int64_t extent : tensor.shape) {
+    if (__builtin_add_overflow(bytes, lists, &bytes) ||
+        __builtin_mul_overflow(lists, static_cast<std::size_t>(extent), &lists)) {
+      return std::numeric_limits<std::size_t>::max();
+    }
+  }
+  return bytes;
 }
 
 std::string tensor_json(const View& tensor, Encoding::Kind kind, const std::string& path) {

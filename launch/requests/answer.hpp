@@ -1,6 +1,7 @@
 // One answer: a line of JSON (docs/command-line.md, "Requests").
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ std::string file_name(const Encoding& encoding, const std::string& id_json, std:
 // Floats have the shortest digits that read back to the same float32; what is not finite is "nan",
 // "inf", "-inf". For a file `path` is its name, and the data is not looked at.
 std::string tensor_json(const View& tensor, Encoding::Kind kind, const std::string& path);
+
+// About the most memory that its text takes; the most there is where that is no number. A small
+// tensor may be a long text: (1000000000,0) is as many empty lists.
+std::size_t text_bytes(const View& tensor, Encoding::Kind kind);
 
 // {"code":65,"message":"..."}: the exit code that the same would have been for a run.
 std::string error_json(Fault fault, const std::string& text);

@@ -208,7 +208,14 @@ void Server::run_group(std::vector<Ready*> group) {
   shard::Symbols symbols = group[0]->call.symbols;
   const bool shared = group.size() > 1;
   std::int64_t rows = 0;
-  for (const Ready* one : group) rows += shared ? one->call.symbols.at(callable.batch()) : 0;
+  for (const Ready* one : group) {
+    if (!shared) break;
+    // Rows of no elements may be as many as there are numbers.
+    if (__builtin_add_overflow(rows, one->call.symbols.at(callable.batch()), &rows)) {
+      for (Ready* alone : group) run_group({alone});
+      return;
+    }
+  }
   if (shared) symbols[callable.batch()] = rows;
   const auto has_rows = [&](std::size_t i) {
     const std::vector<shard::Extent>& shape = callable.inputs()[i].shape;
@@ -266,8 +273,7 @@ void Server::store(Ready& ready, const std::vector<View>& outputs) {
         if (rows > 0) writer->append(0, outputs[i].data, rows);
         writer->finish();
       } else {
-        // Text is longer than what it stands for: up to 16 bytes a number.
-        check_own_memory("the answer", static_cast<std::size_t>(outputs[i].count()) * 16);
+        check_own_memory("the answer", text_bytes(outputs[i], pending.encoding.kind));
       }
       answer += (answer.back() == '{' ? "" : ",") + quoted(name) + ':' +
                 tensor_json(outputs[i], pending.encoding.kind, path);

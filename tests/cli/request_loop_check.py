@@ -257,6 +257,23 @@ def a_request_beyond_memory_is_answered(folder):
 
 
 @check
+def many_empty_lists_are_refused_or_written(folder):
+    only_on(1, 3)
+    write_model(folder / "m.h5", graph({"x": ["n", "m"]}, "y", node("Neg", "x", "y")))
+    shapes = [(2**40, 0), (2**62, 0), (2**62, 0), (0, 2**40), (2, 0)]
+    requests = [{"inputs": {"x": {"b64": "", "shape": shape}}} for shape in shapes]
+    requests += [{**request, "encoding": "b64"} for request in requests]
+    process = serve(["--model", folder / "m.h5", "--batch", "64"])
+    send(process, "".join(json.dumps(request) + "\n" for request in requests).encode())
+    result = close(process)
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    codes = [answer.get("error", {}).get("code", 0) for answer in answers]
+    equal(codes, [71, 71, 71] + [0] * 7, "codes")
+    equal(answers[4]["outputs"]["y"]["data"], [[], []], "the lists")
+    equal(result.status, 0, f"status; {result.stderr}")
+
+
+@check
 def a_rank_without_the_memory_refuses_for_all(folder):
     only_on(1, 8)
     rank = NP - 1

@@ -31,6 +31,20 @@ TEST(Answer, NestsListsLikeTheShape) {
   EXPECT_EQ(json({2, 0}), R"({"dtype":"float32","shape":[2,0],"data":[[],[]]})");
 }
 
+TEST(Answer, EmptyListsTakeMemoryToo) {
+  const auto bytes = [](const Shape& shape, Encoding::Kind kind) {
+    return text_bytes({nullptr, DType::f32, shape}, kind);
+  };
+  constexpr std::int64_t kMany = std::int64_t{1} << 40;
+  EXPECT_GE(bytes({kMany, 0}, Encoding::Kind::list), std::size_t{3} << 40);
+  EXPECT_GE(bytes({2, kMany, 0}, Encoding::Kind::list), std::size_t{6} << 40);
+  EXPECT_EQ(bytes({std::int64_t{1} << 62, 0}, Encoding::Kind::list),
+            std::numeric_limits<std::size_t>::max());
+  EXPECT_LT(bytes({0, kMany}, Encoding::Kind::list), 100U);
+  EXPECT_LT(bytes({kMany, 0}, Encoding::Kind::base64), 100U);
+  EXPECT_GE(bytes({3, 5}, Encoding::Kind::list), 15U * 16);
+}
+
 TEST(Answer, WritesWhatJsonHasNoNumberForAsText) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   std::vector<float> values{std::numeric_limits<float>::quiet_NaN(), kInf, -kInf};
