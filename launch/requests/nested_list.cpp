@@ -128,7 +128,8 @@ void NestedList::real(const std::string& text) {
   kind_ = Kind::reals;
   const float value = std::strtof(text.c_str(), nullptr);
   if (std::isinf(value)) return reject(fmt::format("{} is beyond float32", text));
-  const bool digits_only = text.find_first_not_of("0123456789") == std::string::npos;
+  const bool digits_only =
+      text.find_first_not_of("0123456789", text.starts_with('-') ? 1 : 0) == std::string::npos;
   if (digits_only && inexact_.empty() && text != fmt::format("{:.0f}", value)) inexact_ = text;
   reals_.push_back(value);
 }

@@ -23,7 +23,8 @@ NestedList list_of(const std::string& text) {
     }
     if (word == "t" || word == "f") {
       list.boolean(word == "t");
-    } else if (word.find_first_of(".e") != std::string::npos) {
+    } else if (word.find_first_of(".e") != std::string::npos || word.size() > 20 ||
+               (word.size() == 20 && word[0] == '-')) {  // as the JSON parser has it
       list.real(word);
     } else if (word.size() > 18) {
       list.large_integer(std::stoull(word));
@@ -107,6 +108,7 @@ TEST(NestedList, RefusesIntegersThatAFloatDoesNotHold) {
         << text;
   }
   EXPECT_NE(refusal("[9223372036854775807]", DType::f32), "");
+  EXPECT_NE(refusal("[-9223372036854775809]", DType::f32), "");
   EXPECT_NE(refusal("[18446744073709551615]", DType::f32), "");
 }
 
