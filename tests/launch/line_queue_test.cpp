@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kernels/base/error.hpp"
+#include "launch/requests/request_file.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -66,6 +68,34 @@ TEST(LineQueue, LosesNothingWhenNobodyTakes) {
     text += want.back() + "\n";
   }
   EXPECT_EQ(lines_of(text, 64), want);
+}
+
+// The lines that wait for somebody to take them.
+std::size_t lines_held(std::size_t most_lines, std::size_t most_bytes) {
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "12345\n";
+  const File file(text);
+  LineQueue queue(file.path(), most_lines, most_bytes);
+  EXPECT_TRUE(queue.wait(std::chrono::seconds(10)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // to read more than it may
+  return queue.take(50).size();
+}
+
+TEST(LineQueue, HoldsNoMoreThanItMay) {
+  EXPECT_LE(lines_held(3, 1000), 3U);
+  EXPECT_LE(lines_held(100, 9), 2U);
+}
+
+// A job that is resumed counts its requests in advance.
+TEST(LineQueue, AndRequestFileCountTheSameLines) {
+  for (const std::string text :
+       {"", "\n", "a", "a\n", "a\n\nb", " \t\r\n\r\nc\r\n", "123456789\r\n1234567890\r\n",
+        "          \n         \nx", "          \r\n         \r\n", "\r", "1234567890"}) {
+    const File file(text);
+    EXPECT_EQ(static_cast<std::size_t>(read_request_file(file.path(), 9).requests),
+              lines_of(text, 9).size())
+        << text;
+  }
 }
 
 TEST(LineQueue, EndsWhileLinesAreUnread) {
