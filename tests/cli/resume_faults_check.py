@@ -11,8 +11,6 @@ import time
 from harness import *
 from jobs import *
 
-FAIL_FSYNC = BIN / "../tests/libfail_fsync.so"
-
 
 def resumed_is_undisturbed(folder, arguments, want, content, name="y.npy", **options):
     got = run([*arguments, "--resume"], **options)
@@ -136,6 +134,18 @@ def a_disk_that_fails(folder):
         (folder / "y.npy").unlink()
     expect((folder / "y.npy").read_bytes() == content, "the file")
     expect(len(ends) > 8 and ends[-1] == 0, f"every fsync was met: {ends}")
+
+
+@check
+def what_is_said_to_be_kept_is_on_disk(folder):
+    """Rows before their number, and each new name with its folder; else a crash of the host could
+    leave progress that speaks of rows which are not there."""
+    (folder / "out").mkdir()
+    out = job(folder, batch=10, output=folder / "out/y.npy")
+    saved = ["y.npy.progress.new", "out"]
+    equal(synchronised([*out, "--resume", "--quiet"], folder / "log"),
+          3 * ["y.npy.part", *saved] + saved + ["y.npy.part", "out", "out"],
+          "three batches, the finishing, the output's own name, the end of progress")
 
 
 main()
