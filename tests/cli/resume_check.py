@@ -6,7 +6,9 @@ import os
 import signal
 import time
 
-from answers import hashes
+import numpy as np
+
+from answers import graph, hashes, node
 from harness import *
 from jobs import *
 
@@ -47,6 +49,23 @@ def on_other_ranks_and_batches(folder):
             expect((folder / "y.npy").read_bytes() == content, "the file")
             equal(left_in(folder), ["y.npy"], "files")
             (folder / "y.npy").unlink()
+
+
+@check
+def killed_twice_with_an_input_that_has_no_rows(folder):
+    if NP in (1, 8):
+        raise Skipped("2 and 3 ranks say it")
+    model = graph({"x": ["batch", 96], "b": [1, 16]}, "y", node("MatMul", "x w", "p"),
+                  node("Add", "p b", "y"))
+    np.save(folder / "b.npy", np.arange(16, dtype=np.float32).reshape(1, 16))
+    arguments = job(folder, model)
+    arguments[2:4] = ["--input", f"x={folder / 'x.npy'}", "--input", f"b={folder / 'b.npy'}"]
+    want, content = undisturbed(folder, arguments, "y.npy")
+    for done in (8, 16):
+        killed([*arguments, "--output", folder / "y.npy"])
+        equal(done_in(folder / "y.npy"), done, "rows done")
+    same_run(run([*arguments, "--output", folder / "y.npy", "--resume"]), want)
+    expect((folder / "y.npy").read_bytes() == content, "the file")
 
 
 def drained(folder, end, **options):
