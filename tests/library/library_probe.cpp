@@ -172,6 +172,10 @@ void inputs_fail_alike(const Files& files) {
                  run(rank == last ? std::vector<Input>{} : std::vector{good}));
     x[7] = static_cast<float>(rank == last ? 2 : 1);
     expect_error(world, Fault::disagreement, {"input x", "rank"}, run({good}));
+    Model rows(files.batched, communicator(MPI_COMM_WORLD), {.extents = {{"batch", 2}}});
+    expect_error(world, Fault::disagreement, {"the shape of the inputs", "rank"}, [&] {
+      rows.run({floats("x", {rank == last ? 1 : 2, 96}, x.data())}, InputsOf::every_rank);
+    });
     expect_error(world, Fault::disagreement, {"whose inputs"},
                  run({good}, rank == last ? InputsOf::rank_0 : InputsOf::every_rank));
   }
@@ -255,13 +259,13 @@ void work_between_calls(const Files& files) {
 }
 
 void everything(const Files& files) {
+  nothing_else_changes(files);  // first: a change by one of the others would go unseen
   on_the_world_and_on_parts(files);
   several_models_at_once(files);
   values_are_described(files);
   extents_can_change(files);
   loading_fails_alike(files);
   inputs_fail_alike(files);
-  nothing_else_changes(files);
   the_log_goes_to_the_caller(files);
 }
 
