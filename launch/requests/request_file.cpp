@@ -60,8 +60,8 @@ class LineCount {
 
 RequestFile read_request_file(const std::string& path, std::size_t max_line_bytes) {
   if (std::filesystem::is_fifo(path)) {
-    fail(Fault::usage, fmt::format("--requests {}: a named pipe cannot be read again; name a file",
-                                   path));
+    fail(Fault::usage,
+         fmt::format("--requests {}: a named pipe cannot be read again; name a file", path));
   }
   std::ifstream file(path, std::ios::binary);
   std::string piece(kReadBytes, '\0');
