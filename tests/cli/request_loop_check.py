@@ -122,6 +122,15 @@ def a_rank_that_hangs_in_a_request_ends_the_job(folder):
 
 
 @check
+def an_error_of_rank_0_in_a_run_ends_the_job(folder):
+    only_on(3)
+    (folder / "r.jsonl").write_text('{"inputs": {"x": "ones"}}\n')
+    result = run([*model(folder), "--requests", folder / "r.jsonl", "--quiet"], timeout=30,
+                 env={"TPINFER_FAULT": "step:0:1:error"})
+    refused(result, 65, "rank 0", "fault injected at step")
+
+
+@check
 def a_rank_that_dies_while_all_wait_ends_the_job(folder):
     only_on(8)
     process = serve(model(folder))
