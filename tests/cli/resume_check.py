@@ -120,6 +120,10 @@ def stopped_by_the_time(folder):
     result = run([*arguments, "auto-2s"], env=slow)
     refused(result, 75, "ended by --stop-after auto-2s after", "--resume")
     expect(result.seconds < 4, f"{result.seconds:.1f} s")
+    slow["SLURM_JOB_END_TIME"] = 10 ** 12
+    for never in ("auto", "999999d"):
+        result = run([*arguments, never], env=slow | {"TPINFER_FAULT": "step:0:2:kill"})
+        expect(result.status in (137, 9), f"--stop-after {never}: {result.status} {result.stderr}")
     same_run(run([*job_alone, "--stop-after", "0:30:00"]), want)
     expect((folder / "y.npy").read_bytes() == content, "the file")
 
