@@ -158,8 +158,8 @@ def damaged_rows(folder):
         unchanged_and_refused(folder, out, 65, what, *START_AGAIN)
     part.unlink()
     unchanged_and_refused(folder, out, 65, "y.npy.part is missing", "to start again")
-    # Rows that were not done do not matter.
-    part.write_bytes(good[:128 + 8 * 64] + b"\xaa" * (15 * 64))
+    # Rows that were not done do not matter, nor what stands behind the last one.
+    part.write_bytes(good[:128 + 8 * 64] + b"\xaa" * (15 * 64 + 5000))
     same_run(run([*out, "--resume"]), want)
     expect((folder / "y.npy").read_bytes() == content, "the file")
 
@@ -187,6 +187,14 @@ def files_of_others(folder):
     want, content = undisturbed(folder, out[:-2], "y.npy")
     same_run(run([*out, "--resume"]), want, resumed=False)
     expect((folder / "y.npy").read_bytes() == content, "the file")
+    (folder / "y.npy").unlink()
+    (folder / "far").mkdir()
+    (folder / "y.npy").symlink_to("far/real.npy")
+    killed(out)
+    equal(sorted(os.listdir(folder / "far")), ["real.npy.part", "real.npy.progress"], "kept")
+    equal(run([*out, "--resume"]).status, 0, "the output behind a link that led nowhere yet")
+    expect((folder / "y.npy").is_symlink(), "the link")
+    equal(os.listdir(folder / "far"), ["real.npy"], "behind the link")
     np.save(folder / "x.npy", X)
     refused(run([*job(folder, output=folder / "none/y.npy"), "--resume"]), 73, "none/y.npy")
 
