@@ -208,6 +208,17 @@ def nothing_outlives_a_killed_launcher(folder):
 
 
 @check
+def answers_come_to_the_launcher(folder):
+    """Whatever the environment or a short form of --output says; else it would wait for ever."""
+    (folder / "requests.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
+    arguments = ["-q", "--requests", folder / "requests.jsonl", "--", "--model", MODEL, "-q"]
+    result = launch(*arguments, env={"TPINFER_OUTPUT": str(folder / "elsewhere")})
+    equal((result.status, len(result.stdout.splitlines())), (0, 2), f"answers; {result.stderr}")
+    equal(launch(*arguments, f"-o{folder}/elsewhere").status, 64, "an output of the instance's own")
+    expect(not (folder / "elsewhere").exists(), "another file")
+
+
+@check
 def answers_come_in_order(folder):
     wishes = [{"seconds": 0.02 * (i % 3), "text": "x" * (200_000 if i % 7 == 0 else i)}
               for i in range(30)]
