@@ -96,7 +96,7 @@ def every_attribute_of_an_operator_is_explained(folder):
 def every_option_is_explained(folder):
     text = page("docs/command-line.md")
     commands = ["import", "inspect", "plan", "shard", "reshard", "merge", "verify", "diff"]
-    helps = [("tpinfer", run(["--help"], np=0).stdout)]
+    helps = [("tpinfer", run([*words, "--help"], np=0).stdout) for words in ([], ["launch"])]
     helps += [(f"tpmodel {command}", run([command, "--help"], np=0, program="tpmodel").stdout)
               for command in commands]
     for program, help_text in helps:
