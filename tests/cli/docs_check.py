@@ -116,6 +116,18 @@ def every_key_of_a_report_is_explained(folder):
 
 
 @check
+def every_key_of_a_request_is_explained(folder):
+    lists = texts_in("launch/requests/request.cpp", r"std::set<std::string> \w+\{([^}]*)\}")
+    keys = [key for words in lists for key in re.findall(r'"(\w+)"', words)]
+    expect(len(keys) > 9, f"keys: {keys}")
+    text = page("docs/command-line.md")
+    equal([key for key in keys if f"`{key}`" not in text and f'"{key}":' not in text], [],
+          "not in docs/command-line.md")
+    rows = [key for key in keys[:8] if f"\n| `{key}` |" not in text]
+    equal(rows, [], "not in the table of docs/command-line.md")
+
+
+@check
 def every_exit_code_is_explained(folder):
     codes = texts_in("kernels/base/error.hpp", r"\w+ = (\d+),")
     equal(len(codes), 11, "exit codes")
