@@ -1,6 +1,7 @@
 #include "launch/requests/line_queue.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -74,7 +75,18 @@ TEST(LineQueue, EndsWhileLinesAreUnread) {
   EXPECT_TRUE(queue.wait(std::chrono::seconds(10)));
 }
 
+TEST(LineQueue, EndsWhileNobodyWritesIntoItsPipe) {
+  const std::string path = ::testing::TempDir() + "pipe_" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  {
+    LineQueue queue(path, 1, 9);
+    EXPECT_FALSE(queue.wait(std::chrono::milliseconds(150)));
+  }
+  std::remove(path.c_str());
+}
+
 TEST(LineQueue, RefusesWhatIsNoFile) {
+  EXPECT_THROW(LineQueue("/dev/null", 1, 1), Error);
   EXPECT_THROW(LineQueue("/nonexistent/requests", 1, 1), Error);
   EXPECT_THROW(LineQueue("/", 1, 1), Error);
 }
