@@ -130,6 +130,8 @@ void loading_fails_alike(const Files& files) {
   expect_error(world, Fault::usage, {"--input"}, load(files.matmul, {.options = {"--input", "x"}}));
   expect_error(world, Fault::usage, {"--kernels"},
                load(files.matmul, {.options = {"--kernels", "gpu"}}));
+  expect_error(world, Fault::usage, {"--threads", "1 required"},
+               load(files.matmul, {.options = {"--threads"}}));
   expect_error(world, Fault::usage, {"batch"}, load(files.matmul, {.extents = {{"batch", 1}}}));
   expect_error(world, Fault::data, {"no graph other"},
                load(files.matmul, {.options = {"--graph", "other"}}));
@@ -294,7 +296,14 @@ int main(int argc, char** argv) {
   } else {
     everything(files);
   }
+  Model late(files.matmul, communicator(MPI_COMM_WORLD));
+  const Ones ones(late);
   const bool good = probe::finish();
   MPI_Finalize();
-  return good ? 0 : 1;
+  try {
+    late.run(ones.inputs);
+  } catch (const Error& error) {
+    return good && error.fault() == Fault::config ? 0 : 1;
+  }
+  return 1;
 }
