@@ -33,8 +33,8 @@ std::int64_t rows_of_graph(const GraphRunner& runner) {
 void check_instances(const PlanRequest& request, int ranks) {
   if (request.instances == 0) return;
   if (ranks % request.instances != 0) {
-    fail(Fault::usage, fmt::format("--instances {}: {} ranks are no multiple of {}",
-                                   request.instances, ranks, request.instances));
+    fail(Fault::usage, fmt::format("--instances {}: {} {} no multiple of {}", request.instances,
+                                   ranks, ranks == 1 ? "rank is" : "ranks are", request.instances));
   }
   shard::tensor_ranks(mesh_options(request), ranks);
 }

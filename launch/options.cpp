@@ -1,10 +1,13 @@
 #include "launch/options.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 
@@ -28,7 +31,8 @@ std::string variable_of(const std::string& name) {
 // Adds options and gives each its environment form.
 class Table {
  public:
-  explicit Table(CLI::App& app) : app_(app) {}
+  Table(CLI::App& app, bool (*from_environment)(std::string_view))
+      : app_(app), from_environment_(from_environment) {}
 
   void group(std::string name) { group_ = std::move(name); }
 
@@ -44,10 +48,13 @@ class Table {
 
  private:
   CLI::Option* finish(CLI::Option* option, const std::string& name) {
-    return option->envname(variable_of(name.substr(name.rfind("--") + 2)))->group(group_);
+    const std::string own = name.substr(name.rfind("--"));
+    if (!from_environment_ || from_environment_(own)) option->envname(variable_of(own.substr(2)));
+    return option->group(group_);
   }
 
   CLI::App& app_;
+  bool (*from_environment_)(std::string_view);
   std::string group_ = "Run";
 };
 
@@ -90,8 +97,8 @@ CLI::Validator at_least(int least) {
   return CLI::Validator(check, fmt::format("of at least {}", least));
 }
 
-void declare(CLI::App& app, Options& o) {
-  Table t(app);
+void declare(CLI::App& app, Options& o, bool (*from_environment)(std::string_view)) {
+  Table t(app, from_environment);
   t.group("Model and data");
   t.value("-m,--model", o.models, "FILE", "the model, an HDF5 file (required); several: see docs")
       ->expected(1)
@@ -244,20 +251,23 @@ void check_resume(const Options& o) {
   }
 }
 
-// The parser opens the file by itself, and would wait for the writer of a named pipe.
-void refuse_odd_config(int argc, const char* const* argv) {
-  const char* set = std::getenv("TPINFER_CONFIG");
-  std::string path = set ? set : "";
+// The file of options, "" = none; `path` is that of the environment. The parser opens it by itself:
+// it would wait for the writer of a named pipe, and pass over a default that is missing.
+std::string config_file(std::string path, int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--config" && i + 1 < argc) path = argv[i + 1];
     if (argument.starts_with("--config=")) path = argument.substr(9);
   }
   std::error_code error;
-  if (!path.empty() && std::filesystem::exists(path, error) &&
-      !std::filesystem::is_regular_file(path, error)) {
+  if (path.empty()) return path;
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) {
     fail(Fault::no_input, fmt::format("--config {}: it is no regular file", path));
   }
+  if (access(path.c_str(), R_OK) != 0) {
+    fail(Fault::no_input, fmt::format("--config {}: {}", path, std::strerror(errno)));
+  }
+  return path;
 }
 
 std::string one_line(std::string text) {
@@ -265,9 +275,23 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// The parser names all that it did not know, the last first; the cause is the first.
+std::string unknown_text(const std::vector<std::string>& words) {
+  const std::string word = words.empty() ? "" : words.front();
+  return word.starts_with("-") ? word + ": no such option"
+                               : fmt::format("\"{}\": no option takes it", word);
+}
+
+std::string config_text(const std::string& text) {
+  const std::string unknown = "INI was not able to parse ";
+  if (!text.starts_with(unknown)) return "--config: " + text;
+  return "--config: no option is called " + text.substr(unknown.size());
+}
+
 }  // namespace
 
-CommandLine parse_command_line(int argc, const char* const* argv) {
+CommandLine parse_command_line(int argc, const char* const* argv,
+                               bool (*from_environment)(std::string_view)) {
   CommandLine result;
   CLI::App app("Tensor-parallel inference on CPU clusters: mpirun -n 8 tpinfer --model model.h5",
                "tpinfer");
@@ -276,16 +300,18 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.formatter(formatter);
   app.config_formatter(std::make_shared<FileBelowEnvironment>());
   app.allow_config_extras(CLI::config_extras_mode::error);
-  app.set_config("--config", "", "options from an INI file (key = value)")->type_name("FILE");
+  const char* file = from_environment ? nullptr : std::getenv("TPINFER_CONFIG");
+  app.set_config("--config", config_file(file ? file : "", argc, argv),
+                 "options from an INI file (key = value)")
+      ->type_name("FILE");
   bool version = false;
   app.add_flag("--version", version, "print versions and stop");
-  declare(app, result.options);
+  declare(app, result.options, from_environment);
   app.footer(
       "Several instances side by side: tpinfer launch --help\n"
       "Environment: TPINFER_MODEL for --model, and so on. Exit codes: 0 done, 1 check failed, "
       "64 usage,\n65 bad model or input, 66 no such file, 70 bug, 71 memory, 73/74 output, 75 "
       "hung or stopped,\n76 ranks disagree, 78 wrong launcher. More: docs/command-line.md");
-  refuse_odd_config(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -293,6 +319,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     return result;
   } catch (const CLI::FileError& error) {
     fail(Fault::no_input, one_line(error.what()));
+  } catch (const CLI::ExtrasError&) {
+    fail(Fault::usage, unknown_text(app.remaining()) + "; see tpinfer --help");
+  } catch (const CLI::ConfigError& error) {
+    fail(Fault::usage, config_text(one_line(error.what())) + "; see tpinfer --help");
   } catch (const CLI::ParseError& error) {
     fail(Fault::usage, one_line(error.what()) + "; see tpinfer --help");
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "launch/plan_request.hpp"
@@ -62,8 +63,10 @@ struct CommandLine {
 };
 
 // Reads arguments, TPINFER_* variables and --config (in this order of precedence). Throws
-// Fault::usage with one line. Needs no MPI.
-CommandLine parse_command_line(int argc, const char* const* argv);
+// Fault::usage with one line. Needs no MPI. With `from_environment`, variables count only for the
+// options ("--threads") of which it says so, and there is no file.
+CommandLine parse_command_line(int argc, const char* const* argv,
+                               bool (*from_environment)(std::string_view option) = nullptr);
 
 // "tpinfer 0.1.0 (Open MPI 4.1.4, HDF5 1.10.8, OpenBLAS 0.3.21, AVX2)".
 std::string version_text();

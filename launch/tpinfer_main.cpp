@@ -30,6 +30,7 @@
 #include "launch/memory_check.hpp"
 #include "launch/open_model.hpp"
 #include "launch/overwrite.hpp"
+#include "launch/requests/stdin_pipe.hpp"
 #include "launch/run.hpp"
 #include "shard/arrays/output_file.hpp"
 
@@ -170,6 +171,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     if (command.options.doctor) return launch::run_doctor(command.options);
+    if (command.options.requests == "-") launch::widen_stdin_pipe();
     return run_session(command.options);
   } catch (const Error& error) {
     return refuse(error.fault(), error.what());

@@ -35,12 +35,8 @@ void yield_when_crowded() {
 }
 
 MPI_Comm usable_communicator(int fortran_handle) {
-  int up = 0, down = 0, between = 0;
-  MPI_Initialized(&up);
-  MPI_Finalized(&down);
-  if (!up || down) {
-    fail(Fault::config, "MPI is not up: call between MPI_Init and MPI_Finalize");
-  }
+  require_mpi();
+  int between = 0;
   const MPI_Comm comm = MPI_Comm_f2c(fortran_handle);
   if (comm == MPI_COMM_NULL) {
     fail(Fault::usage, "MPI_COMM_NULL is no communicator to run on; leave this rank out");
@@ -51,6 +47,15 @@ MPI_Comm usable_communicator(int fortran_handle) {
 }
 
 }  // namespace
+
+void require_mpi() {
+  int up = 0, down = 0;
+  MPI_Initialized(&up);
+  MPI_Finalized(&down);
+  if (!up || down) {
+    fail(Fault::config, "MPI is not up: call between MPI_Init and MPI_Finalize");
+  }
+}
 
 struct Session::State {
   MPI_Comm comm = MPI_COMM_WORLD;

@@ -55,6 +55,9 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
+// Throws Fault::config unless MPI_Init was called and MPI_Finalize was not.
+void require_mpi();
+
 // "Open MPI 4.1.4", "MPICH 4.0.2". Needs no session.
 std::string mpi_version();
 

@@ -63,12 +63,11 @@ void judge_settings(const LaunchFacts& facts, comm::StartedBy started_by,
   if (started_by == comm::StartedBy::mpirun) {
     const std::string grace = value_of(facts, "odls_base_sigkill_timeout");
     const int seconds = grace.empty() ? 1 : std::atoi(grace.c_str());
-    found.push_back(
-        {Verdict::ok, "signals",
-         fmt::format("ranks have {} s from mpirun's SIGTERM to its SIGKILL; SIGUSR1 has "
-                     "no limit, OMPI_MCA_odls_base_sigkill_timeout moves this one",
-                     seconds),
-         ""});
+    found.push_back({Verdict::ok, "signals",
+                     fmt::format("ranks have {} s from mpirun's SIGTERM to its SIGKILL, which "
+                                 "OMPI_MCA_odls_base_sigkill_timeout changes; SIGUSR1 has no limit",
+                                 seconds),
+                     ""});
   }
 }
 

@@ -20,6 +20,7 @@ _tpinfer_values() {
         [[ $names == *",$2,"* ]] || continue
         case $type in
             *:{*}) type=${type#*:\{} type=${type%\}*} ; echo "${type//,/$'\n'}" ;;
+            *\[:N\]) echo "${type%%\[*}" ;;
             *[A-Z]*) ;;
             *\|*) echo "${type//|/$'\n'}" ;;
         esac
@@ -32,9 +33,12 @@ _tpinfer() {
     local help subcommand='' subcommands values REPLY i
     _tpinfer_help "$program"
     help=$REPLY
-    subcommands=$(sed -n '/^Subcommands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' <<<"$help")
+    subcommands=$(sed -n -e '/^Subcommands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' \
+        -e 's/.*: tpinfer \([a-z]*\) --help$/\1/p' <<<"$help")
     if [[ -n $subcommands ]]; then
         for ((i = 1; i < COMP_CWORD; ++i)); do
+            # Behind "tpinfer launch ... --" stand the options of tpinfer.
+            [[ " ${COMP_WORDS[*]:i:COMP_CWORD-i} " != *" -- "* ]] || continue
             if grep -qxF -e "${COMP_WORDS[i]}" <<<"$subcommands"; then
                 subcommand=${COMP_WORDS[i]}
                 _tpinfer_help "$program" "$subcommand"
@@ -55,7 +59,7 @@ _tpinfer() {
     elif [[ $current == -* ]]; then
         values=$(grep -oE '^ +(-[[:alnum:]],)?--[[:alnum:]-]+' <<<"$help" | grep -oE -e '--[[:alnum:]-]+')
         mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
-    elif [[ -n $subcommands && -z $subcommand && $previous != -* ]]; then
+    elif [[ -n $subcommands && -z $subcommand && $COMP_CWORD -eq 1 ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$subcommands" -- "$current")
     fi
     if ((${#COMPREPLY[@]} == 0)) && [[ $current != -* ]]; then

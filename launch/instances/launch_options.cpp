@@ -163,7 +163,10 @@ std::vector<std::string> command_of(const LaunchOptions& options, int instance, 
     }
     command.push_back(std::move(argument));
   }
-  if (!options.requests.empty()) command.insert(command.end(), {"--requests", "-"});
+  // Also instead of what a variable or a file of settings names: the answers come to us.
+  if (!options.requests.empty()) {
+    command.insert(command.end(), {"--requests", "-", "--output", ""});
+  }
   return command;
 }
 

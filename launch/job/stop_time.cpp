@@ -16,6 +16,7 @@ using Seconds = std::chrono::duration<double>;
 
 const Clock::time_point process_start = Clock::now();
 constexpr double kAutoMarginSeconds = 30;
+constexpr double kMostSeconds = 1e9;  // 31 years are as good as never
 constexpr const char* kAuto = "auto";
 
 double number(const std::ssub_match& match) { return match.matched ? std::stod(match.str()) : 0; }
@@ -36,7 +37,7 @@ double seconds_to_job_end() {
                      end ? fmt::format("\"{}\"", end) : "not set"));
   }
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return seconds - Seconds(now).count();
+  return std::min(kMostSeconds, seconds - Seconds(now).count());
 }
 
 }  // namespace
@@ -52,8 +53,9 @@ double parse_duration(const std::string& option, const std::string& text) {
     fail(Fault::usage, fmt::format("{}: \"{}\" is no duration; write 90s, 25m, 3h30m or HH:MM:SS",
                                    option, text.substr(0, 40)));
   }
-  return ((number(match[1]) * 24 + number(match[2])) * 60 + number(match[3])) * 60 +
-         number(match[4]);
+  return std::min(
+      kMostSeconds,
+      ((number(match[1]) * 24 + number(match[2])) * 60 + number(match[3])) * 60 + number(match[4]));
 }
 
 void check_stop_after(const std::string& text) {

@@ -4,6 +4,7 @@
 
 #include <tpinfer/tpinfer.hpp>
 
+#include "comm/mpi/session.hpp"
 #include "kernels/base/sha256.hpp"
 #include "launch/library/library_run.hpp"
 #include "launch/library/visit.hpp"
@@ -39,6 +40,7 @@ struct Model::State {
       ~Inside() { run.set_inside(false); }
     };
     return as_error([&] {
+      comm::require_mpi();
       const launch::Visit visit(run->threads());
       const Inside inside(*run);
       return call();

@@ -101,7 +101,7 @@ shard::Symbols LibraryRun::example_extents(const shard::Signature& signature,
 
 void LibraryRun::load(const std::map<std::string, std::int64_t>& wanted) {
   comm::Communicator& world = session_->world();
-  hashes_agree(world, "the extents", symbols_text(wanted));
+  hashes_agree(world, "the set of extents", symbols_text(wanted));
   std::unique_ptr<runtime::Model> model;
   comm::together(world, "open model", [&] {
     model = std::make_unique<runtime::Model>(shard::parse_model_table(table_));

@@ -17,24 +17,30 @@ constexpr std::array<std::string_view, 14> kOptions = {
     "--mesh",   "--kernels",      "--costs",    "--threads",      "--rank-weights",
     "--memory", "--fast",         "--timeout",  "--micro-batches"};
 
+bool is_ours(std::string_view option) {
+  return std::find(kOptions.begin(), kOptions.end(), option) != kOptions.end();
+}
+
 }  // namespace
 
 Options library_options(const std::string& path, const std::vector<std::string>& arguments) {
   std::vector<const char*> words = {"tpinfer", "--model",    path.c_str(),
                                     "--quiet", "--progress", "none"};
-  bool timeout = false;
+  // Ours first: the last word of the caller's may lack its value.
+  if (std::none_of(arguments.begin(), arguments.end(),
+                   [](const std::string& word) { return word.starts_with("--timeout"); })) {
+    words.insert(words.end(), {"--timeout", "0"});
+  }
   for (const std::string& argument : arguments) {
     words.push_back(argument.c_str());
     if (!argument.starts_with("-")) continue;
     const std::string name = argument.substr(0, argument.find('='));
-    timeout |= name == "--timeout";
-    if (std::find(kOptions.begin(), kOptions.end(), name) == kOptions.end()) {
+    if (!is_ours(name)) {
       fail(Fault::usage, fmt::format("option {} is not for the library, which knows {}", name,
                                      fmt::join(kOptions, ", ")));
     }
   }
-  if (!timeout) words.insert(words.end(), {"--timeout", "0"});
-  return parse_command_line(static_cast<int>(words.size()), words.data()).options;
+  return parse_command_line(static_cast<int>(words.size()), words.data(), is_ours).options;
 }
 
 shard::Symbols complete_extents(const shard::Signature& signature,

@@ -30,8 +30,11 @@ int open_source(const std::string& source) {
   };
   struct stat status {};
   if (::stat(source.c_str(), &status) != 0) refuse(std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) refuse("it is no regular file; - reads from stdin");
-  const int descriptor = ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
+  if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
+    refuse("it is no regular file and no named pipe; - reads from stdin");
+  }
+  // A named pipe opens at once, also when nobody writes into it yet: wait_for_input waits.
+  const int descriptor = ::open(source.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) refuse(std::strerror(errno));
   return descriptor;
 }

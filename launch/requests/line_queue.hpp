@@ -19,7 +19,8 @@ struct Line {
 // skipped. Used by one thread.
 class LineQueue {
  public:
-  // `source` is a regular file, or "-" for stdin. Throws Fault::no_input when it cannot be opened.
+  // `source` is a regular file, a named pipe, which ends when its last writer closes it, or "-" for
+  // stdin. Throws Fault::no_input when it cannot be opened.
   LineQueue(const std::string& source, std::size_t max_lines, std::size_t max_line_bytes);
   ~LineQueue();
   LineQueue(const LineQueue&) = delete;

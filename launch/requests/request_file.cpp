@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
 
@@ -58,6 +59,10 @@ class LineCount {
 }  // namespace
 
 RequestFile read_request_file(const std::string& path, std::size_t max_line_bytes) {
+  if (std::filesystem::is_fifo(path)) {
+    fail(Fault::usage,
+         fmt::format("--requests {}: a named pipe cannot be read again; name a file", path));
+  }
   std::ifstream file(path, std::ios::binary);
   std::string piece(kReadBytes, '\0');
   RequestFile found;

@@ -120,19 +120,18 @@ std::unique_ptr<PlacedWriter> hdf5_writer(std::unique_ptr<OutputFile> file,
   std::uint64_t all_bytes = 0;
   for (const ArraySpec& array : arrays) all_bytes += byte_count(array.shape, array.dtype);
   file->reserve(all_bytes);
-  if (!file->was_there()) check_room(file->target(), all_bytes, arrays.size());
-  std::vector<std::uint64_t> offsets;
+  check_room(file->target(), file->was_there() ? 0 : all_bytes, arrays.size());
+  const StructureFile structure(file->target());
+  std::vector<Span> elements;
   try {
-    const StructureFile structure(file->target());
-    const std::vector<Span> elements = create_structure(structure.path(), arrays);
-    copy_structure(structure.path(), elements, *file);
-    for (const Span& span : elements) offsets.push_back(span.offset);
+    elements = create_structure(structure.path(), arrays);
   } catch (const Error& error) {
-    if (std::string(error.what()).starts_with(file->target())) throw;
-    if (error.fault() == Fault::data && file->was_there()) throw;
     // The shared HDF5 layer speaks of bad input; here there is none.
     fail(Fault::io, fmt::format("{}: {}", file->target(), error.what()));
   }
+  copy_structure(structure.path(), elements, *file);
+  std::vector<std::uint64_t> offsets;
+  for (const Span& span : elements) offsets.push_back(span.offset);
   return std::make_unique<PlacedWriter>(std::move(file), std::move(arrays), std::move(offsets));
 }
 

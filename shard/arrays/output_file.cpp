@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -22,7 +23,10 @@
 namespace tpinfer::shard {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::size_t kSlabBytes = std::size_t{4} << 20;
+constexpr int kMostLinks = 40;  // as the kernel follows
 constexpr mode_t kMode = 0666;  // less the umask, as any program creates files
 
 [[noreturn]] void fail_create(const std::string& target, const std::string& reason) {
@@ -57,7 +61,14 @@ std::string resolved_path(const std::string& target) {
     void operator()(char* text) const { std::free(text); }
   };
   const std::unique_ptr<char, Free> real(::realpath(target.c_str(), nullptr));
-  return real ? real.get() : target;  // itself when there is none yet
+  if (real) return real.get();
+  // There is no file yet: itself, or what its links name.
+  std::error_code error;
+  fs::path path = target;
+  for (int links = 0; links < kMostLinks && fs::is_symlink(path, error); ++links) {
+    path = path.parent_path() / fs::read_symlink(path, error);
+  }
+  return path.string();
 }
 
 std::string kept_path(const std::string& target) { return resolved_path(target) + ".part"; }
@@ -158,6 +169,7 @@ void OutputFile::fail_write(const char* action) const {
 }
 
 void OutputFile::reserve(std::uint64_t bytes) {
+  end_ = std::max(end_, bytes);
   if (was_there_ || bytes == 0 || ::fallocate(descriptor_, 0, 0, static_cast<off_t>(bytes)) == 0)
     return;
   // Other failures mean that this file system cannot reserve.
@@ -167,6 +179,7 @@ void OutputFile::reserve(std::uint64_t bytes) {
 }
 
 void OutputFile::write_at(std::uint64_t offset, const void* data, std::size_t bytes) {
+  end_ = std::max(end_, offset + bytes);
   for (std::size_t done = 0; done < bytes;) {
     const ssize_t put =
         ::pwrite(descriptor_, static_cast<const char*>(data) + done,
@@ -182,6 +195,7 @@ void OutputFile::write_at(std::uint64_t offset, const void* data, std::size_t by
 
 void OutputFile::write_structure(std::uint64_t offset, const void* data, std::size_t bytes) {
   if (!was_there_) return write_at(offset, data, bytes);
+  end_ = std::max(end_, offset + bytes);
   std::string found(bytes, '\0');
   read_at(offset, found.data(), bytes);
   if (std::memcmp(found.data(), data, bytes) == 0) return;
@@ -216,6 +230,10 @@ void OutputFile::append(const void* data, std::size_t bytes) {
 }
 
 void OutputFile::commit() {
+  // What somebody else has put behind the end is none of the output's.
+  if (was_there_ && ::ftruncate(descriptor_, static_cast<off_t>(end_)) != 0) {
+    fail_write("cutting the kept file to its length failed");
+  }
   sync();
   // Without an older file there is no moment in which the new one has a passing name.
   if (working_path_ != temporary_ && ::linkat(AT_FDCWD, working_path_.c_str(), AT_FDCWD,

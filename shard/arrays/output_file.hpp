@@ -72,12 +72,13 @@ class OutputFile {
   bool was_there_ = false, keep_ = false;
   int registered_ = -1;  // place in the registry while `temporary_` exists
   std::uint64_t appended_bytes_ = 0;
+  std::uint64_t end_ = 0;  // of what belongs to the output
 };
 
 // Where a kept file of this target stands: beside the file that the target's links lead to.
 //   y.npy -> y.npy.part
 std::string kept_path(const std::string& target);
-// The file that would be replaced: behind symbolic links.
+// The file that would be replaced or made: behind symbolic links.
 std::string resolved_path(const std::string& target);
 
 // The names in the folder of `path` to disk. Throws Fault::io.

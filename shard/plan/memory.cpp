@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <string>
+#include <utility>
 
 #include "kernels/base/error.hpp"
 #include "kernels/base/text.hpp"
@@ -87,12 +91,27 @@ std::string need_text(const RankNeed& need) {
                      text(need.weights), text(need.activations));
 }
 
+// No plan on so many ranks needs less on all of them: each weight is on some rank, whole or in
+// parts. Of the tensors that see one dataset, in boxes that may overlap, only the largest counts.
+std::int64_t least_weight_bytes(const BoundGraph& graph, int ranks) {
+  std::map<std::pair<int, std::string>, std::size_t> datasets;
+  for (const auto& [name, tensor] : graph.tensors) {
+    if (!tensor.weight) continue;
+    std::size_t& bytes = datasets[{tensor.weight->file, tensor.weight->dataset}];
+    bytes = std::max(bytes, byte_count(tensor.shape, tensor.dtype));
+  }
+  std::size_t all = 0;
+  for (const auto& [dataset, bytes] : datasets) all += bytes;
+  return static_cast<std::int64_t>(all) / ranks;
+}
+
 // The first of 2, 4, ... times as many ranks on which some plan fits; 0 = none.
 int ranks_that_fit(const BoundGraph& graph, int ranks, PlanOptions options) {
   options.mesh.tp.clear();
   options.mesh.rank_weights.clear();
   options.strategies.clear();
   for (int more = 2 * ranks; more <= kMostRanks; more *= 2) {
+    if (least_weight_bytes(graph, more) > options.memory.bytes_per_rank) continue;
     const std::vector<std::optional<FactorCuts>> demands(graph.nodes.size());
     options.fastest = false;
     Fitting fitting(graph, options, demands);
@@ -110,6 +129,7 @@ Plan fit_memory(const BoundGraph& graph, int ranks, const PlanOptions& options,
   const std::int64_t limit = options.memory.bytes_per_rank;
   for (bool fastest : {false, true}) {
     if (!fastest && options.fastest) continue;
+    if (least_weight_bytes(graph, ranks) > limit) break;
     Fitting fitting(graph, options, demands);
     for (const Mesh& mesh : meshes) fitting.try_mesh(mesh, fastest);
     if (fitting.fit.plan) return std::move(*fitting.fit.plan);

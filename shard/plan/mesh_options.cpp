@@ -8,6 +8,7 @@
 #include <set>
 
 #include "kernels/base/error.hpp"
+#include "kernels/base/text.hpp"
 
 namespace tpinfer::shard {
 namespace {
@@ -88,16 +89,17 @@ int tensor_ranks(const MeshOptions& options, int ranks) {
   if (ranks % outer != 0 || (!options.tp.empty() && outer * tp != ranks)) {
     std::string asked = fmt::format("dp={},pp={}", options.dp, options.pp);
     if (!options.tp.empty()) asked += fmt::format(",tp={}", fmt::join(options.tp, "x"));
-    fail(Fault::usage,
-         options.tp.empty()
-             ? fmt::format("--mesh {}: {} ranks are no multiple of {}", asked, ranks, outer)
-             : fmt::format("--mesh {}: these are {} ranks, the run has {}", asked, outer * tp,
-                           ranks));
+    fail(Fault::usage, options.tp.empty()
+                           ? fmt::format("--mesh {}: {} {} no multiple of {}", asked, ranks,
+                                         ranks == 1 ? "rank is" : "ranks are", outer)
+                           : fmt::format("--mesh {}: these are {} ranks, the run has {}", asked,
+                                         outer * tp, ranks));
   }
   if (!options.rank_weights.empty() &&
       options.rank_weights.size() != static_cast<std::size_t>(ranks)) {
-    fail(Fault::usage, fmt::format("--rank-weights: {} weights for {} ranks",
-                                   options.rank_weights.size(), ranks));
+    fail(Fault::usage,
+         fmt::format("--rank-weights: {} for {}", counted(options.rank_weights.size(), "weight"),
+                     counted(static_cast<std::size_t>(ranks), "rank")));
   }
   return ranks / static_cast<int>(outer);
 }

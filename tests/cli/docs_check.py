@@ -96,7 +96,7 @@ def every_attribute_of_an_operator_is_explained(folder):
 def every_option_is_explained(folder):
     text = page("docs/command-line.md")
     commands = ["import", "inspect", "plan", "shard", "reshard", "merge", "verify", "diff"]
-    helps = [("tpinfer", run(["--help"], np=0).stdout)]
+    helps = [("tpinfer", run([*words, "--help"], np=0).stdout) for words in ([], ["launch"])]
     helps += [(f"tpmodel {command}", run([command, "--help"], np=0, program="tpmodel").stdout)
               for command in commands]
     for program, help_text in helps:
@@ -113,6 +113,18 @@ def every_key_of_a_report_is_explained(folder):
                                                                      r'json\["(\w+)"\]')
     expect(len(keys) > 25, f"keys: {keys}")
     all_documented(sorted(set(keys)), page("docs/command-line.md"), "docs/command-line.md")
+
+
+@check
+def every_key_of_a_request_is_explained(folder):
+    lists = texts_in("launch/requests/request.cpp", r"std::set<std::string> \w+\{([^}]*)\}")
+    keys = [key for words in lists for key in re.findall(r'"(\w+)"', words)]
+    expect(len(keys) > 9, f"keys: {keys}")
+    text = page("docs/command-line.md")
+    equal([key for key in keys if f"`{key}`" not in text and f'"{key}":' not in text], [],
+          "not in docs/command-line.md")
+    rows = [key for key in keys[:8] if f"\n| `{key}` |" not in text]
+    equal(rows, [], "not in the table of docs/command-line.md")
 
 
 @check

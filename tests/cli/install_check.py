@@ -32,6 +32,11 @@ def everything_is_in_its_place(folder):
               f"share/modulefiles/tpinfer/{version}", "share/tpinfer/models/fashion_mnist.h5",
               "share/tpinfer/models/matmul_neg.h5", "share/tpinfer/examples/library/main.cpp",
               "share/tpinfer/examples/harness/reframe_tpinfer.py"]
+    scripts = ["harness/run_check.sh", *(f"slurm/{name}.sbatch" for name in (
+        "one-node", "many-nodes", "array", "requeue"))]
+    programs = ["bin/tpinfer-launch", *(f"share/tpinfer/examples/{name}" for name in scripts)]
+    equal([name for name in programs if not os.access(prefix() / name, os.X_OK)], [],
+          "missing, or not to be run")
     if has_library():
         wanted += ["include/tpinfer/tpinfer.hpp", "include/tpinfer/mpi.hpp",
                    "include/tpinfer/error.hpp", "lib/libtpinfer.so", "lib/pkgconfig/tpinfer.pc",

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from answers import graph, hashes, node
-from harness import equal, expect, run, write_model
+from harness import BIN, equal, expect, run, write_model
 
 RANDOM = np.random.default_rng(33)
 ROWS = 23
@@ -17,6 +17,7 @@ ONE = graph({"x": ["batch", 96]}, "y", node("MatMul", "x w", "y"))
 SEVERAL = graph({"x": ["batch", 96]}, "y k positive", node("MatMul", "x w", "y"),
                 node("ArgMax", "y", "k", axis=1, keepdims=0), node("Relu", "y", "r"),
                 node("Cast", "r", "positive", to="bool"))
+FAIL_FSYNC = BIN / "../tests/libfail_fsync.so"
 LONG = os.environ.get("TPINFER_LONG_TESTS") == "1"
 
 
@@ -35,6 +36,13 @@ def killed(arguments, fault="write output:0:3:kill", np=None):
     result = run([*arguments, "--resume"], np=np, env={"TPINFER_FAULT": fault})
     expect(result.status in (137, 9), f"killed by {fault}: {result.status} {result.stderr}")
     return result
+
+
+def synchronised(arguments, log):
+    """A run without a launcher: the names of what it made sure of on disk, in order."""
+    result = run(arguments, np=0, env={"LD_PRELOAD": FAIL_FSYNC, "FSYNC_LOG": log})
+    equal(result.status, 0, result.stderr)
+    return [os.path.basename(name) for name in log.read_text().splitlines()]
 
 
 def done_in(path):

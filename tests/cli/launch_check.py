@@ -63,6 +63,15 @@ def processes(name):
     return [pid for pid in our_processes() if read_proc(f"/proc/{pid}/comm").strip() == name]
 
 
+def endless(folder, arguments, ranks):
+    """An endless run of instances, and whether all ranks have come to their steps."""
+    log = folder / "steps"
+    log.unlink(missing_ok=True)
+    process = start(["launch", *arguments, "--", "--model", MODEL, "--repeat", "1000000"], np=0,
+                    env={"TPINFER_FAULT": "step:*:1:slow(1)", "TPINFER_FAULT_LOG": log})
+    return process, wait_for(lambda: log.exists() and log.read_text().count("\n") >= ranks)
+
+
 def of_instance(pids, number):
     return [pid for pid in pids
             if f"TPINFER_LAUNCH_INSTANCE={number}\0" in read_proc(f"/proc/{pid}/environ")]
@@ -144,10 +153,8 @@ def a_failed_instance_is_started_again(folder):
 @check
 def one_killed_instance_leaves_the_other(folder):
     """A-73 but for the times."""
-    process = start(["launch", "-k", "2", "-n", "2", "--", "--model", MODEL, "--repeat", "1000000",
-                     "-q"], np=0)
-    expect(wait_for(lambda: len(processes("tpinfer")) == 4), "four ranks")
-    time.sleep(0.5)
+    process, run_steps = endless(folder, ["-k", "2", "-n", "2"], 4)
+    expect(run_steps, "four ranks")
     os.kill(of_instance(processes("tpinfer"), 1)[0], signal.SIGKILL)
     expect(wait_for(lambda: not of_instance(processes("tpinfer"), 1)), "instance 1 has gone")
     time.sleep(0.3)
@@ -163,9 +170,9 @@ def one_killed_instance_leaves_the_other(folder):
 @check
 def signals_end_them_in_good_order(folder):
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-        process = start(["launch", "-k", "2", "--", "--model", MODEL, "--repeat", "1000000"], np=0)
-        expect(wait_for(lambda: len(processes("tpinfer")) == 2), "two ranks")
-        time.sleep(0.5)
+        # Nothing is started again that was asked to end.
+        process, run_steps = endless(folder, ["-k", "2", "--restart", "on-failure"], 2)
+        expect(run_steps, "two ranks")
         process.send_signal(number)
         result = finish(process)
         equal(result.status, 75, f"status on {number}; {result.stderr}")
@@ -201,6 +208,17 @@ def nothing_outlives_a_killed_launcher(folder):
 
 
 @check
+def answers_come_to_the_launcher(folder):
+    """Whatever the environment or a short form of --output says; else it would wait for ever."""
+    (folder / "requests.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
+    arguments = ["-q", "--requests", folder / "requests.jsonl", "--", "--model", MODEL, "-q"]
+    result = launch(*arguments, env={"TPINFER_OUTPUT": str(folder / "elsewhere")})
+    equal((result.status, len(result.stdout.splitlines())), (0, 2), f"answers; {result.stderr}")
+    equal(launch(*arguments, f"-o{folder}/elsewhere").status, 64, "an output of the instance's own")
+    expect(not (folder / "elsewhere").exists(), "another file")
+
+
+@check
 def answers_come_in_order(folder):
     wishes = [{"seconds": 0.02 * (i % 3), "text": "x" * (200_000 if i % 7 == 0 else i)}
               for i in range(30)]
@@ -212,6 +230,7 @@ def answers_come_in_order(folder):
     equal([a["text"] for a in answers], [w["text"] for w in wishes], "contents")
     equal(len({a["by"] for a in answers}), 3, "instances that took part")
     contains(result.stderr, "requests: 30 answered", "the end")
+    (folder / "answers.jsonl").write_text("an older file\n" * 200_000)
     result = launch(*arguments, "-o", folder / "answers.jsonl", "--")
     equal((result.status, result.stdout), (0, ""), "status and stdout")
     equal(len((folder / "answers.jsonl").read_text().splitlines()), 30, "lines of --output")

@@ -48,6 +48,18 @@ def a_program_runs_models_on_its_own_communicators(folder):
 
 
 @check
+def variables_of_other_options_do_not_count(folder):
+    if NP != 2:
+        return expect(True, "two ranks are enough")
+    (folder / "run.ini").write_text("nonsense = 1\n")
+    others = {"RESUME": "1", "BATCH": "4", "METHOD": "x", "INSTANCES": "7", "PRINT_RANK": "z",
+              "STOP_AFTER": "5m", "QUIET": "maybe", "TIMEOUT": "many", "CONFIG": folder / "run.ini"}
+    result = run(["single", *models(folder)], program=PROBE,
+                 env={f"TPINFER_{name}": str(value) for name, value in others.items()})
+    contains(result.stdout, " passed, 0 failed", f"stdout; {result.stderr}")
+
+
+@check
 def the_watchdog_is_for_those_who_ask(folder):
     if NP != 2:
         return expect(True, "two ranks are enough")

@@ -80,6 +80,11 @@ def bash_completes_options_values_and_files(folder):
     equal(completions("plan --ra", "tpmodel"), ["--ranks", "--rank-weights"], "plan --ra")
     equal(completions("plan --plan b", "tpmodel"), ["batch"], "plan --plan b")
     equal(completions("verify fash", "tpmodel"), ["fashion_mnist.h5"], "verify fash")
+    equal(completions("lau"), ["launch"], "lau")
+    equal(completions("launch -k 2 --"), options_of("tpinfer", "launch"), "launch --")
+    equal(completions("launch --restart "), ["on-failure"], "launch --restart")
+    equal(completions("launch -k 2 -- --plan f"), ["fastest"], "behind --")
+    equal(completions("--graph main l"), [], "launch comes first or not at all")
 
 
 @check

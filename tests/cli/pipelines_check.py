@@ -106,6 +106,22 @@ def a_method_alone(folder):  # A-6
 
 
 @check
+def each_call_has_extents_of_its_own(folder):
+    model = folder / "m.h5"
+    write_model(model, graph(["batch", 96]), {"w": np.full((96, 16), 0.5, np.float32)})
+    add_calls(model, pipelines={"predict": {"inputs": ["x", "y"], "outputs": ["a", "b"], "steps": [
+        {"graph": 0, "inputs": {"x": name}, "outputs": {"y": output}}
+        for name, output in ("xa", "yb")]}})
+    np.save(folder / "x.npy", np.ones((2, 96), np.float32))
+    np.save(folder / "y.npy", np.ones((3, 96), np.float32))
+    out = folder / "out.npz"
+    result = run(["--model", model, "--method", "predict", "--input", f"x={folder / 'x.npy'}",
+                  "--input", f"y={folder / 'y.npy'}", "--output", out])
+    if equal(result.status, 0, result.stderr):
+        equal([np.load(out)[name].shape for name in "ab"], [(2, 16), (3, 16)], "shapes")
+
+
+@check
 def names_that_do_not_exist(folder):
     model = seed_model(folder)
     refused(run(["--model", model, "--graph", "2"]), 65, "no graph 2", "0 (matmul_0)",
@@ -199,6 +215,12 @@ def several_files(folder):  # the seed's layout: one file per graph, equal weigh
     got, _ = predict(folder, models[1], *models[2:])
     expect((got["z"] == -144).all(), "the second file's own weight")
     equal(weight_bytes(folder, *models, "--method", "predict")[0], 2 * w.nbytes, "held twice")
+    # A name means the pipeline's own file first.
+    add_calls(files[1], pipelines={"own": {"inputs": ["x"], "outputs": ["y"],
+                                           "steps": [{"graph": "main"}]}})
+    result = run([*models[:4], "--method", "own", "--input", "x=ones"])
+    contains(result.stdout, "-144.0", "stdout")
+    contains(result.stderr, "graph 1 ran 1\n", "stderr")
 
 
 @check
@@ -288,8 +310,11 @@ def loops_that_end_themselves(folder):
     model, _ = loop_model(folder, {"steps": [
         {"repeat": 50, "carry": {"x": "new", "n": "left"}, "until": "done", "steps": [CALL]}]})
     for n in (0, 3, 7):  # done is 1 in the run that finds n = 0
-        _, result = loop_result(folder, model, n)
+        got, result = loop_result(folder, model, n)
         contains(result.stderr, f"graph 0 ran {n + 1}\n", "stderr")
+    counted, _ = loop_model(folder, {"steps": [
+        {"repeat": 8, "carry": {"x": "new", "n": "left"}, "steps": [CALL]}]})
+    equal(got.tobytes(), loop_result(folder, counted, 7)[0].tobytes(), "the last carry is made")
     model, _ = loop_model(folder, {"steps": [
         {"repeat": {"extent_of": "x", "dimension": 0}, "carry": {"x": "new"}, "steps": [CALL]}]})
     _, result = loop_result(folder, model, 1, batch=6)
@@ -411,6 +436,13 @@ BAD_PIPELINES = [
      ["step 1", "float32 (128,96)", "y is float32 (128,16)"]),
     ({"outputs": ["v"], "steps": [{"graph": 0}]}, ["outputs", "nobody gave v a value"]),
     ({"inputs": ["x", "n"], "steps": [{"graph": 0}]}, ["input n", "write its name, dtype"]),
+    ({"steps": [{"repeat": 2, "carry": {"x": "v"}, "steps": [{"graph": 0}]}]},
+     ["step 0: \"carry\"", "nobody gave v a value"]),
+    ({"steps": [{"repeat": 2, "until": "v", "steps": [{"graph": 0}]}]},
+     ["step 0: \"until\"", "nobody gave v a value"]),
+    ({"inputs": ["x", "n"], "steps": [{"graph": 0, "outputs": {"y": "n"}},
+                                      {"graph": 0, "inputs": {"x": "n"}, "outputs": {"y": "y"}}]},
+     ["input n", "write its name, dtype"]),
     ({"inputs": ["x", "x"], "steps": [{"graph": 0}]}, ["names x twice"]),
 ]
 

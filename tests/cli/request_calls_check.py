@@ -2,6 +2,7 @@
 # ranks: 1 2 3 8
 """Requests that call methods and pipelines: seed 001, acceptance A-5, A-13, A-14, A-17, loops whose
 counts come with the request."""
+import base64
 import json
 import os
 import random
@@ -134,8 +135,9 @@ def loop_model(folder):
     back = {"graph": "back", "inputs": {"h": "x"}, "outputs": {"out": "y"}}
     with h5py.File(model, "a") as file:
         file["methods/twice"] = json.dumps({
-            "inputs": [x], "outputs": ["next"], "graph": "step", "graph_inputs": {"h": "d"},
-            "preprocess": [{"op": "Add", "inputs": ["x", "x"], "outputs": ["d"]}]})
+            "inputs": [x], "outputs": ["next"], "graph": "step", "graph_inputs": {"h": "p"},
+            # "p" is what the graph calls a tensor and a node of its own.
+            "preprocess": [{"op": "Add", "inputs": ["x", "x"], "outputs": ["p"]}]})
         for name, repeat in (("times", "n"), ("rows", {"extent_of": "x", "dimension": 0})):
             inputs = [x] + [{"name": "n", "dtype": "int64", "shape": [1]}] * (name == "times")
             file[f"pipelines/{name}"] = json.dumps({
@@ -157,6 +159,9 @@ def a_loop_that_the_request_counts(folder):
                 for n in (1, 0, 3, -4, 1_000_001, 2, 9_223_372_036_854_775_807)]
     requests += [{"id": rows, "method": "rows", "inputs": {"x": x[:rows].tolist()}}
                  for rows in (1, 3, 2)]
+    many = np.tile(x, (2000, 1))
+    requests += [{"id": "many", "method": "times", "encoding": "b64", "inputs": {
+        "x": {"b64": base64.b64encode(many.tobytes()).decode(), "shape": [6000, 24]}, "n": [2]}}]
     requests += [{"id": "last", "method": "twice", "inputs": {"x": x.tolist()}}]
     for more in ([], ["--batch", "16"]):
         answers, result = ask(model, requests, *more)
@@ -167,8 +172,10 @@ def a_loop_that_the_request_counts(folder):
                 is_error(answer, "repeat", str(n), "legal are 1 to 1000000")
         for answer, rows in zip(answers[7:], (1, 3, 2)):
             equal(values(answer)["y"].tolist(), looped(x[:rows], w, rows).tolist(), f"{rows} rows")
+        got = base64.b64decode(answers[-2]["outputs"]["y"]["b64"])
+        expect(got == looped(many, w, 2).tobytes(), "6000 rows")
         equal(values(answers[-1])["next"].tolist(), (-looped(2 * x, w, 1)).tolist(), "the method")
-        contains(result.stderr, "11 requests, 4 errors", "stderr")
+        contains(result.stderr, "12 requests, 4 errors", "stderr")
 
 
 def mixed_requests(seed, count):

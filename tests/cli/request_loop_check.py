@@ -2,6 +2,7 @@
 # ranks: 1 3 8
 """The request loop as a process: it waits, hangs, drains, is left by its readers, grows."""
 import base64
+import fcntl
 import json
 import os
 import re
@@ -51,6 +52,38 @@ def resident_bytes(pid):
 
 
 @check
+def a_named_pipe_is_read_until_its_last_writer_closes_it(folder):
+    arguments = model(folder)
+    pipe = folder / "requests"
+    os.mkfifo(pipe)
+    process = start([*arguments, "--requests", pipe])
+    with open(pipe, "wb", buffering=0) as first:  # waits for rank 0
+        first.write(ASK)
+        contains(process.stdout.readline().decode(), "-48.0", "the first answer")
+        with open(pipe, "wb", buffering=0) as second:
+            second.write(3000 * ASK)
+        first.write(ASK.strip())
+    result = finish(process)
+    equal((result.status, len(result.stdout.splitlines())), (0, 3001), result.stderr)
+    refused = run([*arguments, "--requests", pipe, "--resume", "--output", folder / "a.jsonl"])
+    equal(refused.status, 64, "with --resume")
+    equal(len(tpinfer_lines(refused.stderr)), 1, f"lines of ours in {refused.stderr}")
+    contains(refused.stderr, "a named pipe cannot be read again; name a file", "with --resume")
+    no_leftovers(folder)
+
+
+@check
+def the_pipe_of_rank_0_is_large(folder):
+    process = serve(model(folder))
+    send(process, ASK)
+    process.stdout.readline()
+    with open(f"/proc/{rank_pids()[0]}/fd/0", "rb") as pipe:
+        equal(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ), int(read_proc("/proc/sys/fs/pipe-max-size")),
+              "bytes of the pipe from mpirun")
+    equal(close(process).status, 0, "status")
+
+
+@check
 def waiting_costs_nothing_and_is_no_hang(folder):
     only_on(1, 8)
     process = serve([*model(folder), *SHORT_LIMIT])
@@ -86,6 +119,15 @@ def a_rank_that_hangs_in_a_request_ends_the_job(folder):
         contains(result.stderr, f"rank {rank}", "stderr")
         expect(time.monotonic() - begun < 12, f"it took {time.monotonic() - begun} s")
         no_leftovers(folder)
+
+
+@check
+def an_error_of_rank_0_in_a_run_ends_the_job(folder):
+    only_on(3)
+    (folder / "r.jsonl").write_text('{"inputs": {"x": "ones"}}\n')
+    result = run([*model(folder), "--requests", folder / "r.jsonl", "--quiet"], timeout=30,
+                 env={"TPINFER_FAULT": "step:0:1:error"})
+    refused(result, 65, "rank 0", "fault injected at step")
 
 
 @check

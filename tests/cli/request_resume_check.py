@@ -13,9 +13,9 @@ import time
 
 from answers import graph, node
 from harness import *
+from jobs import LONG, synchronised
 import numpy as np
 
-LONG = os.environ.get("TPINFER_LONG_TESTS") == "1"
 COUNT = 60
 OTHER = 3 if NP == 1 else 1  # ranks to go on with
 SLOW = {"TPINFER_FAULT": "step:0:*:slow(40)"}
@@ -140,8 +140,8 @@ def what_was_not_saved_is_kept_when_whole(folder):
     killed(folder)
     done = progress(folder)["done"]
     expect(answers(folder) == done + 1, "one more is written than is saved")
-    tails = [b"\0" * 40 + b"\n{}\n", b'{"id":', b""]
-    for tail in tails if LONG else tails[:1]:
+    tails = [b"\0" * 40 + b"\n{}\n", b'{"id":77}', b'{"id":', b""]  # none is a whole line
+    for tail in tails if LONG else tails[:2]:
         shutil.copytree(folder, copy := folder.with_name(folder.name + "-copy"))
         with open(copy / "a.jsonl", "ab") as file:
             file.write(tail)
@@ -188,6 +188,10 @@ def what_belongs_to_another_run_is_refused(folder):
                   hashlib.sha256(text).hexdigest()[:40], hashlib.sha256(changed).hexdigest()[:40],
                   *remedy)
     (folder / "r.jsonl").write_bytes(text)
+    time_of_it = os.stat(folder / "m.h5").st_mtime_ns
+    os.utime(folder / "m.h5", ns=(0, time_of_it + 10**9))
+    unchanged(folder, alone(resume), 65, "no hashes to prove its weights", *remedy)
+    os.utime(folder / "m.h5", ns=(0, time_of_it))
     shutil.move(folder / "m.h5", folder / "old.h5")
     other = W.copy()
     other[3, 4] += 1
@@ -249,6 +253,28 @@ def a_file_that_is_complete_is_never_emptied(folder):
     result = run([*job(folder), "--resume"])
     equal(result.status, 0, result.stderr)
     expect((folder / "real").read_bytes() == want, "the answers behind a link")
+
+
+@check
+def what_is_said_to_be_kept_is_on_disk(folder):
+    """Answers before their number, and the last ones before progress goes."""
+    only_on(1)
+    (folder / "out").mkdir()
+    arguments = [*job(folder, "out/a.jsonl"), "--resume", "--save-every", "100"]
+    equal(synchronised(arguments, folder / "log"),
+          ["a.jsonl", "a.jsonl.progress.new", "out", "a.jsonl", "out"], "at the start, at the end")
+
+
+@check
+def requests_that_come_while_it_answers_are_refused(folder):
+    only_on(1)
+    process = start([*job(folder), "--resume", "--max-queue", "1"], np=0, env=SLOW)
+    deadline = time.monotonic() + 20
+    while answers(folder) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with open(folder / "r.jsonl", "ab") as file:
+        file.write(b"\n{}\n")
+    refused(finish(process), 65, f"{COUNT} requests at the start, {COUNT + 1} now", "r.jsonl")
 
 
 @check

@@ -6,7 +6,9 @@ import os
 import signal
 import time
 
-from answers import hashes
+import numpy as np
+
+from answers import graph, hashes, node
 from harness import *
 from jobs import *
 
@@ -47,6 +49,23 @@ def on_other_ranks_and_batches(folder):
             expect((folder / "y.npy").read_bytes() == content, "the file")
             equal(left_in(folder), ["y.npy"], "files")
             (folder / "y.npy").unlink()
+
+
+@check
+def killed_twice_with_an_input_that_has_no_rows(folder):
+    if NP in (1, 8):
+        raise Skipped("2 and 3 ranks say it")
+    model = graph({"x": ["batch", 96], "b": [1, 16]}, "y", node("MatMul", "x w", "p"),
+                  node("Add", "p b", "y"))
+    np.save(folder / "b.npy", np.arange(16, dtype=np.float32).reshape(1, 16))
+    arguments = job(folder, model)
+    arguments[2:4] = ["--input", f"x={folder / 'x.npy'}", "--input", f"b={folder / 'b.npy'}"]
+    want, content = undisturbed(folder, arguments, "y.npy")
+    for done in (8, 16):
+        killed([*arguments, "--output", folder / "y.npy"])
+        equal(done_in(folder / "y.npy"), done, "rows done")
+    same_run(run([*arguments, "--output", folder / "y.npy", "--resume"]), want)
+    expect((folder / "y.npy").read_bytes() == content, "the file")
 
 
 def drained(folder, end, **options):
@@ -101,6 +120,10 @@ def stopped_by_the_time(folder):
     result = run([*arguments, "auto-2s"], env=slow)
     refused(result, 75, "ended by --stop-after auto-2s after", "--resume")
     expect(result.seconds < 4, f"{result.seconds:.1f} s")
+    slow["SLURM_JOB_END_TIME"] = 10 ** 12
+    for never in ("auto", "999999d"):
+        result = run([*arguments, never], env=slow | {"TPINFER_FAULT": "step:0:2:kill"})
+        expect(result.status in (137, 9), f"--stop-after {never}: {result.status} {result.stderr}")
     same_run(run([*job_alone, "--stop-after", "0:30:00"]), want)
     expect((folder / "y.npy").read_bytes() == content, "the file")
 

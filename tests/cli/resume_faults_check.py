@@ -11,8 +11,6 @@ import time
 from harness import *
 from jobs import *
 
-FAIL_FSYNC = BIN / "../tests/libfail_fsync.so"
-
 
 def resumed_is_undisturbed(folder, arguments, want, content, name="y.npy", **options):
     got = run([*arguments, "--resume"], **options)
@@ -120,6 +118,29 @@ def a_full_disk(folder):
 
 
 @check
+def a_full_disk_for_the_structure(folder):
+    """HDF5 makes its structure in a file of its own: no room for that is no fault of the progress."""
+    disk = folder / "disk"
+    disk.mkdir()
+    arguments = job(folder, output=disk / "y.h5")
+    want, content = undisturbed(folder, job(folder), "y.h5")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk],
+                      stderr=subprocess.DEVNULL).returncode:
+        raise Skipped("no right to mount a small disk")
+    try:
+        killed(arguments)
+        (disk / "other").write_bytes(bytes(os.statvfs(disk).f_bfree * os.statvfs(disk).f_frsize))
+        refused(run([*arguments, "--resume", "--quiet"]), 74, "y.h5")
+        equal(done_in(disk / "y.h5"), 8, "rows done")
+        (disk / "other").unlink()
+        same_run(run([*arguments, "--resume"]), want)
+        expect((disk / "y.h5").read_bytes() == content, "the file")
+        equal(os.listdir(disk), ["y.h5"], "files")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@check
 def a_disk_that_fails(folder):
     """Each fsync fails once, in a run of its own: 74, and progress that the next run can use."""
     want, content = undisturbed(folder, job(folder, batch=10), "y.npy")
@@ -136,6 +157,18 @@ def a_disk_that_fails(folder):
         (folder / "y.npy").unlink()
     expect((folder / "y.npy").read_bytes() == content, "the file")
     expect(len(ends) > 8 and ends[-1] == 0, f"every fsync was met: {ends}")
+
+
+@check
+def what_is_said_to_be_kept_is_on_disk(folder):
+    """Rows before their number, and each new name with its folder; else a crash of the host could
+    leave progress that speaks of rows which are not there."""
+    (folder / "out").mkdir()
+    out = job(folder, batch=10, output=folder / "out/y.npy")
+    saved = ["y.npy.progress.new", "out"]
+    equal(synchronised([*out, "--resume", "--quiet"], folder / "log"),
+          3 * ["y.npy.part", *saved] + saved + ["y.npy.part", "out", "out"],
+          "three batches, the finishing, the output's own name, the end of progress")
 
 
 main()

@@ -31,6 +31,8 @@ def another_model(folder):
     time_of_it = os.stat(folder / "m.h5")
     write_model(folder / "m.h5", ONE, {"w": W + 1})
     unchanged_and_refused(folder, out, 65, "model", "8 of 23 rows", *START_AGAIN)
+    os.utime(folder / "m.h5", ns=(0, time_of_it.st_mtime_ns))
+    unchanged_and_refused(folder, out, 65, "model files (sizes, samples)", *START_AGAIN)
     write_model(folder / "m.h5", SEVERAL, {"w": W})
     unchanged_and_refused(folder, out, 65, "model", *START_AGAIN)
     renamed = graph({"x": ["batch", 96]}, "z", node("MatMul", "x w", "z"))
@@ -42,6 +44,19 @@ def another_model(folder):
     unchanged_and_refused(folder, out, 65, "cp -p", *START_AGAIN)
     os.utime(folder / "m.h5", ns=(0, time_of_it.st_mtime_ns))
     equal(run([*out, "--resume"]).status, 0, "status of the same model with its own time")
+
+
+@check
+def another_second_file(folder):
+    other, times = folder / "other.h5", 10**18
+    write_model(other, ONE, {"w": W})
+    os.utime(other, ns=(0, times))
+    out = job(folder, output=folder / "y.npy")
+    out = [*out[:2], "--model", other, "--graph", "1", *out[2:]]
+    killed(out)
+    write_model(other, ONE, {"w": W + 1})
+    os.utime(other, ns=(0, times))
+    unchanged_and_refused(folder, out, 65, "model", *START_AGAIN)
 
 
 @check
@@ -143,8 +158,8 @@ def damaged_rows(folder):
         unchanged_and_refused(folder, out, 65, what, *START_AGAIN)
     part.unlink()
     unchanged_and_refused(folder, out, 65, "y.npy.part is missing", "to start again")
-    # Rows that were not done do not matter.
-    part.write_bytes(good[:128 + 8 * 64] + b"\xaa" * (15 * 64))
+    # Rows that were not done do not matter, nor what stands behind the last one.
+    part.write_bytes(good[:128 + 8 * 64] + b"\xaa" * (15 * 64 + 5000))
     same_run(run([*out, "--resume"]), want)
     expect((folder / "y.npy").read_bytes() == content, "the file")
 
@@ -167,6 +182,19 @@ def files_of_others(folder):
     (folder / "y.npy.part").mkdir()
     refused(run([*out, "--resume"]), 73, "y.npy.part")
     equal((folder / "other").read_text(), "other", "the file behind the link")
+    (folder / "y.npy.part").rmdir()
+    (folder / "y.npy.part").write_bytes(b"no progress speaks of it" * 100)
+    want, content = undisturbed(folder, out[:-2], "y.npy")
+    same_run(run([*out, "--resume"]), want, resumed=False)
+    expect((folder / "y.npy").read_bytes() == content, "the file")
+    (folder / "y.npy").unlink()
+    (folder / "far").mkdir()
+    (folder / "y.npy").symlink_to("far/real.npy")
+    killed(out)
+    equal(sorted(os.listdir(folder / "far")), ["real.npy.part", "real.npy.progress"], "kept")
+    equal(run([*out, "--resume"]).status, 0, "the output behind a link that led nowhere yet")
+    expect((folder / "y.npy").is_symlink(), "the link")
+    equal(os.listdir(folder / "far"), ["real.npy"], "behind the link")
     np.save(folder / "x.npy", X)
     refused(run([*job(folder, output=folder / "none/y.npy"), "--resume"]), 73, "none/y.npy")
 

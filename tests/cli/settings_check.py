@@ -27,6 +27,10 @@ def the_command_line_wins_over_the_environment_and_that_over_the_file(folder):
           "by the command line")
     equal(printed(run([], env={"TPINFER_MODEL": folder / "m.h5", "TPINFER_INPUT": "x=ones"})), 4,
           "by the environment alone")
+    equal(printed(run([], env={"TPINFER_CONFIG": file})), 1, "by the file of the environment")
+    (folder / "other.ini").write_text("print-head = 4\n")
+    equal(printed(run(["--config", file], env={"TPINFER_CONFIG": folder / "other.ini"})), 1,
+          "by the file of the command line alone")
     zeros = run(["--config", file], env={"TPINFER_INPUT": "x=zeros"})
     contains(zeros.stdout, "output data is: -0.0 \n", "an input by the environment")
 
@@ -35,11 +39,12 @@ def the_command_line_wins_over_the_environment_and_that_over_the_file(folder):
 def a_wrong_setting_is_one_line_whoever_comes_first(folder):
     write_model(folder / "m.h5", GRAPH)
     (folder / "bad.ini").write_text(f'model = "{folder}/m.h5"\nnonsense = 1\n')
-    wrong = [(["--mdel", "x"], "--mdel", 64), (["--print-head", "many"], "many", 64),
+    wrong = [(["--mdel", "x"], "--mdel: no such option", 64),
+             (["--model", "x", "stray"], '"stray": no option takes it', 64), (["--print-head", "many"], "many", 64),
              (["--model", "x", "--threads", "0"], "--threads", 64),
              (["--model", "x", "--timeout", "nan"], "nan", 64),
-             (["--config", folder / "bad.ini"], "nonsense", 64),
-             (["--config", folder / "none.ini"], "none.ini", 66)]
+             (["--config", folder / "bad.ini"], "no option is called nonsense", 64),
+             (["--config", folder / "none.ini"], "none.ini: No such file", 66)]
     for args, word, status in wrong * (3 if NP > 1 else 1):  # which rank is first is chance
         result = run(args)
         equal(result.status, status, f"status of {args}")

@@ -62,6 +62,17 @@ TEST(Checked, DifferentCallsAreNamed) {
             "ranks call different collectives: rank 0 broadcast from or to rank 0 of size 4 "
             "(call 3), rank 1 broadcast from or to rank 1 of size 4 (call 3)");
   group->barrier();
+  const std::vector<std::size_t> counts(static_cast<std::size_t>(group->size()), odd_one ? 2 : 1);
+  const std::vector<float> in(2 * counts.size());
+  std::vector<float> out(2);
+  const std::string sizes =
+      refusal([&] { group->reduce_scatter_sum(in.data(), counts, out.data()); });
+  EXPECT_TRUE(sizes.find("reduce-scatter of size") != sizes.npos) << sizes;
+  // Groups are checked like the whole.
+  const auto part = group->split(0, group->rank());
+  EXPECT_EQ(refusal([&] { odd_one ? part->barrier() : part->broadcast(&value, 4, 0); }),
+            "ranks call different collectives: rank 0 broadcast from or to rank 0 of size 4 "
+            "(call 1), rank 1 barrier (call 1)");
 }
 
 }  // namespace

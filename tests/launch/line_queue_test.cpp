@@ -1,15 +1,18 @@
 #include "launch/requests/line_queue.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kernels/base/error.hpp"
+#include "launch/requests/request_file.hpp"
 
 namespace tpinfer::launch {
 namespace {
@@ -68,13 +71,52 @@ TEST(LineQueue, LosesNothingWhenNobodyTakes) {
   EXPECT_EQ(lines_of(text, 64), want);
 }
 
+// The lines that wait for somebody to take them.
+std::size_t lines_held(std::size_t most_lines, std::size_t most_bytes) {
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "12345\n";
+  const File file(text);
+  LineQueue queue(file.path(), most_lines, most_bytes);
+  EXPECT_TRUE(queue.wait(std::chrono::seconds(10)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // to read more than it may
+  return queue.take(50).size();
+}
+
+TEST(LineQueue, HoldsNoMoreThanItMay) {
+  EXPECT_LE(lines_held(3, 1000), 3U);
+  EXPECT_LE(lines_held(100, 9), 2U);
+}
+
+// A job that is resumed counts its requests in advance.
+TEST(LineQueue, AndRequestFileCountTheSameLines) {
+  for (const std::string text :
+       {"", "\n", "a", "a\n", "a\n\nb", " \t\r\n\r\nc\r\n", "123456789\r\n1234567890\r\n",
+        "          \n         \nx", "          \r\n         \r\n", "\r", "1234567890"}) {
+    const File file(text);
+    EXPECT_EQ(static_cast<std::size_t>(read_request_file(file.path(), 9).requests),
+              lines_of(text, 9).size())
+        << text;
+  }
+}
+
 TEST(LineQueue, EndsWhileLinesAreUnread) {
   const File file("a\nb\nc\nd\ne\n");
   LineQueue queue(file.path(), 1, 9);
   EXPECT_TRUE(queue.wait(std::chrono::seconds(10)));
 }
 
+TEST(LineQueue, EndsWhileNobodyWritesIntoItsPipe) {
+  const std::string path = ::testing::TempDir() + "pipe_" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  {
+    LineQueue queue(path, 1, 9);
+    EXPECT_FALSE(queue.wait(std::chrono::milliseconds(150)));
+  }
+  std::remove(path.c_str());
+}
+
 TEST(LineQueue, RefusesWhatIsNoFile) {
+  EXPECT_THROW(LineQueue("/dev/null", 1, 1), Error);
   EXPECT_THROW(LineQueue("/nonexistent/requests", 1, 1), Error);
   EXPECT_THROW(LineQueue("/", 1, 1), Error);
 }

@@ -130,6 +130,8 @@ void loading_fails_alike(const Files& files) {
   expect_error(world, Fault::usage, {"--input"}, load(files.matmul, {.options = {"--input", "x"}}));
   expect_error(world, Fault::usage, {"--kernels"},
                load(files.matmul, {.options = {"--kernels", "gpu"}}));
+  expect_error(world, Fault::usage, {"--threads", "1 required"},
+               load(files.matmul, {.options = {"--threads"}}));
   expect_error(world, Fault::usage, {"batch"}, load(files.matmul, {.extents = {{"batch", 1}}}));
   expect_error(world, Fault::data, {"no graph other"},
                load(files.matmul, {.options = {"--graph", "other"}}));
@@ -172,6 +174,10 @@ void inputs_fail_alike(const Files& files) {
                  run(rank == last ? std::vector<Input>{} : std::vector{good}));
     x[7] = static_cast<float>(rank == last ? 2 : 1);
     expect_error(world, Fault::disagreement, {"input x", "rank"}, run({good}));
+    Model rows(files.batched, communicator(MPI_COMM_WORLD), {.extents = {{"batch", 2}}});
+    expect_error(world, Fault::disagreement, {"the shape of the inputs", "rank"}, [&] {
+      rows.run({floats("x", {rank == last ? 1 : 2, 96}, x.data())}, InputsOf::every_rank);
+    });
     expect_error(world, Fault::disagreement, {"whose inputs"},
                  run({good}, rank == last ? InputsOf::rank_0 : InputsOf::every_rank));
   }
@@ -255,13 +261,13 @@ void work_between_calls(const Files& files) {
 }
 
 void everything(const Files& files) {
+  nothing_else_changes(files);  // first: a change by one of the others would go unseen
   on_the_world_and_on_parts(files);
   several_models_at_once(files);
   values_are_described(files);
   extents_can_change(files);
   loading_fails_alike(files);
   inputs_fail_alike(files);
-  nothing_else_changes(files);
   the_log_goes_to_the_caller(files);
 }
 
@@ -290,7 +296,14 @@ int main(int argc, char** argv) {
   } else {
     everything(files);
   }
+  Model late(files.matmul, communicator(MPI_COMM_WORLD));
+  const Ones ones(late);
   const bool good = probe::finish();
   MPI_Finalize();
-  return good ? 0 : 1;
+  try {
+    late.run(ones.inputs);
+  } catch (const Error& error) {
+    return good && error.fault() == Fault::config ? 0 : 1;
+  }
+  return 1;
 }

@@ -139,6 +139,20 @@ TEST(Engine, RebindKeepsRowsAndWeights) {
   }
 }
 
+TEST(Engine, ReleasedBindingsAreGoneAndTheirNumbersComeAgain) {
+  const TemporaryModel file(5, matmul_neg());
+  Model model(shard::scan_model(file.path));
+  const auto world = comm::single_rank();
+  const auto engine = ready(model, test::bind(model, 7), *world);
+  for (std::int64_t rows = 1; rows < 20; ++rows) {
+    const std::size_t number = engine->bind(test::bind(model, rows));
+    EXPECT_EQ(number, 1U);
+    EXPECT_EQ(engine->step_times().size(), 2U);
+    engine->release(number);
+    EXPECT_EQ(engine->step_times().size(), 1U);
+  }
+}
+
 TEST(Engine, SlicesAndTransposedWeightsAreReadAsTheirBoxes) {
   shard::ModelContents contents = matmul_neg();
   shard::Graph graph;

@@ -19,6 +19,16 @@ def a_drained_job_puts_itself_back_into_the_queue(folder):
 
 
 @check
+def a_job_that_gets_nowhere_is_not_put_back(folder):
+    with Cluster() as slurm:
+        undisturbed(slurm, folder)
+        job = submit(slurm, folder, "requeue.sbatch", "--stop-after", "0s", env=SLOW)
+        done = slurm.wait(job)
+        equal((done["JobState"], done["ExitCode"], done["Restarts"]), ("FAILED", "75:0", "0"), "job")
+        contains(log_of(folder), "no progress since the start", "the log")
+
+
+@check
 def a_job_of_more_importance_comes(folder):
     only_in_the_long_form()
     with Cluster() as slurm:
