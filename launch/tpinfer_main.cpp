@@ -1,4 +1,5 @@
 // tpinfer: the MPI program. mpirun -n 8 tpinfer --model model.h5
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -40,8 +41,20 @@ namespace {
 
 using namespace tpinfer;
 
+// A stream that came closed would be the next file that MPI opens: requests would be read from it,
+// or answers written to it. So it is one that refuses both, as a closed one does.
+void fill_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    (void)open("/dev/null", stream == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
+  }
+}
+
 // Before the tables of operators and formats are made, which takes memory.
-[[gnu::constructor(101)]] void before_all() { comm::abort_on_terminate(); }
+[[gnu::constructor(101)]] void before_all() {
+  comm::abort_on_terminate();
+  fill_closed_streams();
+}
 
 volatile sig_atomic_t continued = 0;
 

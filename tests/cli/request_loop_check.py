@@ -299,6 +299,18 @@ def a_request_beyond_memory_is_answered(folder):
 
 
 @check
+def closed_streams_are_refused(folder):
+    only_on(1)  # a launcher always gives streams
+    (folder / "asked.jsonl").write_bytes(ASK)
+    for closed, source, text in (("<&-", "-", "--requests: reading failed: Bad file"),
+                                 (">&-", folder / "asked.jsonl", "stdout: Bad file")):
+        result = run([*model(folder), "--requests", source, "-q"], np=0,
+                     prefix=["bash", "-c", f'exec "$@" {closed}', "bash"])
+        equal(result.status, 74, f"status; {result.stderr}")
+        contains(result.stderr, text, "stderr")
+
+
+@check
 def many_empty_lists_are_refused_or_written(folder):
     only_on(1, 3)
     write_model(folder / "m.h5", graph({"x": ["n", "m"]}, "y", node("Neg", "x", "y")))
