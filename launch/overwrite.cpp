@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <vector>
@@ -54,6 +57,13 @@ std::vector<std::string> files_of_source(const std::string& source) {
     }
   }
   return files;
+}
+
+// What is written at the end should not fail there for what can be seen at the beginning.
+void check_folder_of(const std::string& option, const std::string& target) {
+  const fs::path folder = fs::absolute(target).parent_path();
+  if (::access(folder.c_str(), W_OK | X_OK) == 0) return;
+  fail(Fault::cannot_create, fmt::format("{} {}: {}", option, target, std::strerror(errno)));
 }
 
 }  // namespace
@@ -109,7 +119,9 @@ void refuse_overwriting(const Options& options, KeptFiles kept, int ranks) {
       kept.add("the progress of the run", path);
     }
   }
-  if (!options.report.empty()) kept.refuse("--report", options.report);
+  if (options.report.empty()) return;
+  kept.refuse("--report", options.report);
+  check_folder_of("--report", options.report);
 }
 
 }  // namespace tpinfer::launch

@@ -69,7 +69,9 @@ def outputs_that_cannot_be_created(folder):
     refused(run([*m, "--output", folder / "a.npy"]), 73, "a.npy")
     refused(run([*m, "--output", "/proc/y.npy"]), 73, "/proc/y.npy")
     refused(run([*m, "--output", folder / "m.h5"]), 64, "m.h5", "model")
-    refused(run([*m, "--quiet", "--report", folder / "no/such/r.json"]), 73, "no/such/r.json")
+    refused(run([*m, "--quiet", "--report", folder / "no/such/r.json", "--output", folder / "y.npy"]),
+            73, "no/such/r.json")
+    expect(not (folder / "y.npy").exists(), "the report is refused before anything is computed")
     (folder / "locked").mkdir(mode=0o555)
     prefix = []
     if os.geteuid() == 0:
