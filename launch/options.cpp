@@ -87,6 +87,12 @@ class FileBelowEnvironment : public CLI::ConfigTOML {
   }
 };
 
+// An unset variable of a script must not become another kind of run.
+CLI::Validator not_empty() {
+  return {[](std::string& text) { return text.empty() ? std::string("is empty") : std::string(); },
+          ""};
+}
+
 // CLI11's own checks name an upper limit of 309 digits.
 CLI::Validator at_least(int least) {
   const auto check = [least](std::string& text) {
@@ -104,8 +110,10 @@ void declare(CLI::App& app, Options& o, bool (*from_environment)(std::string_vie
       ->expected(1)
       ->allow_extra_args(false)
       ->take_all();
-  t.value("--graph", o.graph, "NAME|INDEX", "which graph of the model [the first]");
-  t.value("--method", o.method, "NAME", "a method or pipeline of the model, instead of a graph");
+  t.value("--graph", o.graph, "NAME|INDEX", "which graph of the model [the first]")
+      ->check(not_empty());
+  t.value("--method", o.method, "NAME", "a method or pipeline of the model, instead of a graph")
+      ->check(not_empty());
   t.value("--pipelines", o.pipelines, "FILE",
           "methods and pipelines beside the model's own (JSON)");
   t.value("--model-version", o.model_version, "N", "refuse a model of another version [any]")
@@ -123,7 +131,8 @@ void declare(CLI::App& app, Options& o, bool (*from_environment)(std::string_vie
       ->check(at_least(0));
   t.value("--print-rank", o.print_rank, "RANK|all", "whose outputs are printed [0]");
   t.group("Requests");
-  t.value("--requests", o.requests, "FILE|-", "answer JSON lines; answers to stdout or --output");
+  t.value("--requests", o.requests, "FILE|-", "answer JSON lines; answers to stdout or --output")
+      ->check(not_empty());
   t.value("--batch", o.batch, "N", "requests that may share a run; same answers [1]")
       ->check(at_least(1));
   t.value("--max-queue", o.max_queue, "N", "requests read ahead [64]")->check(at_least(1));
@@ -190,6 +199,7 @@ void check_requests(const Options& o) {
          "--requests bring their own inputs; leave out --input, --labels, --repeat and --check");
   }
   if (many(o.output)) fail(Fault::usage, "--requests: rank 0 answers; name one file for --output");
+  if (o.compat_log) fail(Fault::usage, "--compat-log tells of one run; leave it or --requests out");
 }
 
 // A comma separates names, unless a file has it in its own.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "kernels/base/heartbeat.hpp"
+#include "launch/requests/request_id.hpp"
 #include "shard/plan/text_check.hpp"
 
 namespace tpinfer::launch {
@@ -313,7 +314,10 @@ Request parse_request(std::string_view line) {
   RequestReader reader(request);
   const bool good = Json::sax_parse(line.begin(), line.end(), &reader);
   if (!good && request.problem.empty()) request.problem = "not valid JSON";
-  if (!request.problem.empty()) return request;
+  if (!request.problem.empty()) {
+    if (request.id == "null") request.id = find_request_id(line);
+    return request;
+  }
   request.problem = shortcoming(request, reader.has_inputs);
   return request;
 }

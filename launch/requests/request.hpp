@@ -38,11 +38,11 @@ struct Request {
   bool in_instances = false;         // the form {"instances": ...}
   std::vector<std::string> outputs;  // empty: all
   std::string encoding = "list";     // list, b64, or a file name
-  std::string problem;               // "": it can be run; the id is what was read before it
+  std::string problem;               // "": it can be run
 };
 
-// Reads a line. Never throws; what is wrong stands in the result. One pass, flat memory (8 bytes
-// per number), refused at once: depth beyond any legal value, duplicate and unknown keys, NaN and
+// Reads a line. Never throws; what is wrong stands in the result. One pass (a second one for the id
+// behind a mistake), flat memory (8 bytes per number), refused at once: depth beyond any legal value, duplicate and unknown keys, NaN and
 // other things that are no JSON, broken UTF-8, NUL bytes.
 Request parse_request(std::string_view line);
 

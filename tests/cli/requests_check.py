@@ -405,6 +405,9 @@ def options_that_do_not_go_together(folder):
     requests.write_bytes(lines({"id": 1, "inputs": {"x": "ones"}}))
     for more in (["--input", "x=ones"], ["--labels", "l.npy"], ["--repeat", "2"], ["--check"]):
         refused(alone([*arguments, "--requests", requests, *more]), 64, "--requests")
+    refused(alone([*arguments, "--requests", requests, "--compat-log"]), 64, "--compat-log")
+    for name in ("--requests", "--graph", "--method"):
+        refused(alone([*arguments, name, ""]), 64, name, "empty")
     for more in (["--batch", "0"], ["--max-queue", "0"], ["--max-request", "x"]):
         refused(alone([*arguments, "--requests", requests, *more]), 64, more[0])
     refused(alone([*arguments, "--batch", "2"]), 64, "--batch")

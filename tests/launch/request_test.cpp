@@ -37,6 +37,23 @@ TEST(Request, ReturnsIdsAsTheyAre) {
   EXPECT_NE(late.problem, "");
 }
 
+TEST(Request, FindsTheIdBehindAMistake) {
+  const auto id = [](const char* line) {
+    const Request request = parse_request(line);
+    EXPECT_NE(request.problem, "") << line;
+    return request.id;
+  };
+  EXPECT_EQ(id(R"({"bogus":[{"id":1}],"id":7,"inputs":{}})"), "7");
+  EXPECT_EQ(id(R"({"inputs":3,"id":"a\"b"})"), R"("a\"b")");
+  EXPECT_EQ(id(R"({"bogus":1,"id":-1.50e2})"), "-1.50e2");
+  EXPECT_EQ(id(R"({"bogus":1,"id":[7]})"), "null");
+  EXPECT_EQ(id(R"({"bogus":1,"x":{"id":7}})"), "null");
+  EXPECT_EQ(id(R"({"bogus":1,"id":true,"id":7})"), "null");
+  EXPECT_EQ(id(R"({"bogus":1, x "id":7})"), "null");
+  EXPECT_EQ(id(R"([{"id":7}])"), "null");
+  EXPECT_EQ(id(R"({"id":5,"id":6,"inputs":{}})"), "5");
+}
+
 TEST(Request, KeepsWhatIsWrongWithAnInstanceInIt) {
   const Request request = parse_request(
       R"({"instances":[{"x":[[1],2]},3,{"x":null,"y":{"b64":1,"b65":2}},{"x":1,"x":2},[],{"x":{"b64":{"deep":[[]]}}}]})");
