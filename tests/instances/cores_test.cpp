@@ -43,7 +43,7 @@ TEST(LaunchOptions, CommandsOfInstances) {
   const LaunchOptions plain = parsed({"-n", "2", "--requests", "-", "--program", "/p", "--"});
   EXPECT_EQ(command_of(plain, 0, 1),
             (std::vector<std::string>{"mpirun", "-q", "--bind-to", "none", "--oversubscribe", "-n",
-                                      "2", "/p", "--requests", "-"}));
+                                      "2", "/p", "--requests", "-", "--output", ""}));
   EXPECT_EQ(command_of(plain, 0, 2)[4], "-n");
 }
 
