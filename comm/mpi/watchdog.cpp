@@ -102,8 +102,8 @@ struct Watchdog::State {
   void watch_self(double still) const {
     const char* waiting = waiting_for();
     // A rank that waits lets the one to blame speak first, and the lowest of those that wait next:
-    // the launcher ends the others within about a second of the first exit.
-    double patience = waiting ? limit + 2 + 1.5 * std::min(rank, 2) : limit;
+    // the launcher ends the others one to two seconds after the first exit.
+    double patience = waiting ? limit + 3 + 1.5 * std::min(rank, 2) : limit;
     if (waiting && mode == Mode::unthreaded) patience = 10 * limit;
     if (still < patience) return;
     const std::string what =
