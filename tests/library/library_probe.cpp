@@ -291,10 +291,12 @@ int main(int argc, char** argv) {
                   &got);
   expect(refused, "a model before MPI_Init is refused");
   expect(version().starts_with("tpinfer "), version());
-  if (level == "watchdog") {
-    work_between_calls(files);
-  } else {
-    everything(files);
+  try {
+    level == "watchdog" ? work_between_calls(files) : everything(files);
+  } catch (const Error& error) {  // on every rank, so that MPI can be ended here
+    std::fputs(("unexpected: " + std::string(error.what()) + "\n").c_str(), stderr);
+    MPI_Finalize();
+    return 1;
   }
   Model late(files.matmul, communicator(MPI_COMM_WORLD));
   const Ones ones(late);
