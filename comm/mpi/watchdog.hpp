@@ -14,7 +14,7 @@ namespace tpinfer::comm {
 //   Watchdog watchdog(60);  Session session;  watchdog.connect(session);
 // Who fires:
 //   before connect() and after leave()  each rank for itself, by _exit: when its main thread stands
-//                          still for the limit, or 2 to 5 s later when it waits in MPI_Init or
+//                          still for the limit, or 3 to 6 s later when it waits in MPI_Init or
 //                          MPI_Finalize (the rank that is to blame comes first, then rank 0)
 //   in between             rank 0 for all, by MPI_Abort, from the reports of all ranks; the others
 //                          only when rank 0 itself is silent for the limit

@@ -22,6 +22,9 @@ WORKERS = 4
 HARMFUL = "throw,error,oom,kill,segv,abort,exit0,exit3,hang,stop,slow(20)"
 # Of errors, and what mpirun makes of _exit(0), _exit(3) and signals.
 CODES = (0, 1, 3, 65, 70, 71, 75, 134, 137, 139)
+# Before MPI is up a rank that waits fires 3 to 6 s after the limit, and those seconds grow with the
+# processes that want a processor, up to 20 times (comm/mpi/watchdog.hpp).
+LONGEST = 20 * (LIMIT + 6) + START
 MESHES = {1: ["tp=1"], 2: ["tp=2", "dp=2", "pp=2"], 3: ["tp=3", "dp=3"],
           4: ["tp=4", "dp=2,tp=2", "pp=2,tp=2"], 5: ["tp=5"], 8: ["dp=2,pp=2,tp=2"]}
 
@@ -71,7 +74,7 @@ class Seeded(Run):
         self.files = sorted(path.name for path in self.folder.iterdir())
         # A disk may be slow too; what is a false alarm is watchdog_alarms_check.py's question.
         self.arguments += ["--timeout", 20 if self.allowed == (0,) else LIMIT]
-        self.result = run(self.arguments, np=self.ranks,
+        self.result = run(self.arguments, np=self.ranks, timeout=LONGEST + 30,
                           env={"TPINFER_FAULT": self.fault, "TPINFER_FAULT_LOG": self.log,
                                "TPINFER_CHECK_CALLS": self.checked})
         return self
@@ -101,8 +104,7 @@ def right_or_an_error(folder):
                     r":(\d+):\d+:stop$", one.log.read_text(), re.M))) == one.ranks:
                 continue  # all are stopped, as with a machine that sleeps
             # Those that fail before MPI is up each have a line of their own.
-            # Before that the limit grows with the processes that want a processor.
-            one.judge(one.case, one.result, one.allowed, 20 * LIMIT + START, ranks=f"{one.ranks}",
+            one.judge(one.case, one.result, one.allowed, LONGEST, ranks=f"{one.ranks}",
                       lines=max(2, one.ranks), right=one.right)
             if failed() != failures:
                 print(f"seed {seed}: status {one.result.status}; fired {sites_of(one.log)}; again: "
