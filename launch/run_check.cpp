@@ -90,8 +90,17 @@ class Check {
   }
 
   shard::Symbols symbols_of_example(const shard::ExampleInfo& example) {
+    const std::vector<shard::ValueSpec>& inputs = runner_.signature().inputs;
+    for (const shard::ExampleTensor& given : example.inputs) {
+      const bool known = std::any_of(inputs.begin(), inputs.end(), [&](const auto& spec) {
+        return spec.name == given.data.name;
+      });
+      if (known) continue;
+      fail(Fault::data, fmt::format("example {}: {} has no input {}", example.index,
+                                    runner_.signature().label(), given.data.name));
+    }
     shard::Symbols symbols;
-    for (const shard::ValueSpec& spec : runner_.signature().inputs) {
+    for (const shard::ValueSpec& spec : inputs) {
       const shard::TensorInfo& data = dataset(example.inputs, spec.name, example);
       bool fits =
           data.shape.size() == spec.shape.size() && file_.compute_dtype(data.path) == spec.dtype;

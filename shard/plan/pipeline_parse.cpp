@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -196,6 +197,7 @@ class Parser {
       for (const std::string& output : signature.outputs) step.outputs.emplace_back(output, output);
     }
     check_names(step, step.outputs, signature.outputs, "output");
+    check_variables(step);
   }
 
   Signature callee_of(const PipelineStep& step) const {
@@ -213,6 +215,16 @@ class Parser {
       fail(Fault::data, fmt::format("{}: {} {} has no {} {}; it has {}", step.where,
                                     step.is_method ? "method" : "graph", step.callee, what,
                                     printable(name), fmt::join(names, ", ")));
+    }
+  }
+
+  static void check_variables(const PipelineStep& step) {
+    std::map<std::string, std::string> made;  // variable -> output
+    for (const auto& [output, variable] : step.outputs) {
+      const auto [other, first] = made.emplace(variable, output);
+      if (first) continue;
+      fail(Fault::data, fmt::format("{}: outputs {} and {} both go into {}", step.where,
+                                    other->second, output, printable(variable)));
     }
   }
 

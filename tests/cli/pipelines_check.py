@@ -338,6 +338,9 @@ def known_answers_of_a_pipeline(folder):
     result = run(call)
     equal(result.status, 1, "status")
     contains(result.stdout, "check: FAIL 1/1 z[3,4] want 1.0 got -48.0", "stdout")
+    with h5py.File(model, "a") as file:
+        file["examples/0/inputs/q"] = ones
+    refused(run(call), 65, "example 0: pipeline predict has no input q")
 
 
 def random_steps(rng, names, depth):
@@ -458,6 +461,16 @@ def bad_pipelines(folder):
                   {"other": {"inputs": ["x"], "outputs": ["y"], "steps": [{"graph": 0}]},
                    "predict": {"inputs": ["x"], "outputs": ["y"], **pipeline}})
         refused(run(["--model", model, "--method", "predict"]), 65, "pipeline predict", *parts)
+
+
+@check
+def two_outputs_into_one_variable(folder):
+    model = folder / "two.h5"
+    write_model(model, graph([128, 96], outputs=("p", "y")), {"w": np.ones((96, 16), np.float32)})
+    step = {"graph": 0, "outputs": {"p": "v", "y": "v"}}
+    add_calls(model, {}, {"predict": {"inputs": ["x"], "outputs": ["v"], "steps": [step]}})
+    refused(run(["--model", model, "--method", "predict"]), 65, "pipeline predict", "step 0",
+            "outputs p and y both go into v")
 
 
 BAD_METHODS = [
