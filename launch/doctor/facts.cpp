@@ -138,6 +138,8 @@ LaunchFacts find_launch_facts(bool ask_slurm) {
   facts.step = variable("SLURM_STEP_ID");
   facts.nodes = variable("SLURM_JOB_NODELIST");
   facts.job_tasks = std::atoi(variable("SLURM_NTASKS").c_str());
+  facts.step_nodes = std::atoi(variable("SLURM_STEP_NUM_NODES").c_str());
+  facts.fence = variable("SLURM_PMIX_FENCE");
   facts.restarts = std::atoi(variable("SLURM_RESTART_COUNT").c_str());
   facts.pmix = !variable("PMIX_NAMESPACE").empty();
   facts.root = geteuid() == 0;

@@ -34,6 +34,8 @@ RankFacts facts_from(const std::string& text);
 struct LaunchFacts {
   std::string job, step, nodes;              // of Slurm; "" outside
   int job_tasks = 0;                         // tasks that the job asked for
+  int step_nodes = 0;                        // nodes of srun's step
+  std::string fence;                         // SLURM_PMIX_FENCE
   int restarts = 0;                          // SLURM_RESTART_COUNT
   std::optional<std::int64_t> seconds_left;  // until the job's time limit
   bool pmix = false;                         // a PMIx server speaks to us

@@ -18,6 +18,9 @@ struct Finding {
   std::string remedy;  // what to do about it; "" when ok
 };
 
+// The topic of what can only go wrong in MPI_Init: who has started need not hear of it.
+constexpr const char* kFenceTopic = "fence";
+
 // "warning  cores: n1: 4 ranks of 1 thread on 2 cores; start at most 2 ranks there, ..."
 std::string line_of(const Finding& finding);
 

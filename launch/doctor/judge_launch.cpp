@@ -46,6 +46,20 @@ void judge_slurm(const LaunchFacts& facts, comm::StartedBy started_by, int ranks
                    alone ? "write srun --mpi=pmix --kill-on-bad-exit=1 before tpinfer" : ""});
 }
 
+// Slurm 22.05 ends a fence over its tree of nodes too early at times. Open MPI 4.1 does not notice,
+// and the first message reaches a rank in MPI_Init that cannot take it yet: SIGSEGV
+// (docs/slurm.md).
+void judge_fence(const LaunchFacts& facts, comm::StartedBy started_by,
+                 std::vector<Finding>& found) {
+  const bool several = started_by == comm::StartedBy::srun && facts.pmix && facts.step_nodes > 1;
+  if (!several || facts.fence == "ring") return;
+  found.push_back({Verdict::warning, kFenceTopic,
+                   fmt::format("srun on {} nodes: with some versions of Slurm a few starts in a "
+                               "hundred end with SIGSEGV in MPI_Init",
+                               facts.step_nodes),
+                   "export SLURM_PMIX_FENCE=ring"});
+}
+
 void judge_settings(const LaunchFacts& facts, comm::StartedBy started_by,
                     std::vector<Finding>& found) {
   if (!facts.settings.empty()) {
@@ -88,6 +102,7 @@ std::vector<Finding> judge_launch(const LaunchFacts& facts, comm::StartedBy star
                      ""});
   }
   judge_slurm(facts, started_by, ranks, found);
+  judge_fence(facts, started_by, found);
   if (facts.root) {
     found.push_back(
         {facts.root_allowed ? Verdict::ok : Verdict::warning, "root",
