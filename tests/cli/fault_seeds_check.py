@@ -20,8 +20,8 @@ FIRST, COUNT = (int(part) for part in os.environ.get(
     "TPINFER_SEEDS", "1:1000" if LONG else "1:9").split(":"))
 WORKERS = 4
 HARMFUL = "throw,error,oom,kill,segv,abort,exit0,exit3,hang,stop,slow(20)"
-# Of errors, and what mpirun makes of _exit(0), _exit(3) and signals.
-CODES = (0, 1, 3, 65, 70, 71, 75, 134, 137, 139)
+# Of errors, and what mpirun makes of _exit(0), _exit(3) and signals; once it died of SIGPIPE itself.
+CODES = (0, 1, 3, 65, 70, 71, 75, 134, 137, 139, 141)
 # Before MPI is up a rank that waits fires 3 to 6 s after the limit, and those seconds grow with the
 # processes that want a processor, up to 20 times (comm/mpi/watchdog.hpp).
 LONGEST = 20 * (LIMIT + 6) + START
