@@ -61,8 +61,7 @@ int alone(const Error& error, const LaunchFacts& launch, int threads) {
 std::vector<std::string> launch_warnings(int ranks) {
   std::vector<std::string> lines;
   for (const Finding& finding : judge_launch(find_launch_facts(false), comm::started_by(), ranks)) {
-    if (finding.verdict == Verdict::ok || finding.topic == "root") continue;
-    if (finding.topic == kFenceTopic) continue;  // this start went well
+    if (finding.verdict == Verdict::ok || !finding.ordinary) continue;
     lines.push_back(
         fmt::format("warning: {}: {}; {}", finding.topic, finding.text, finding.remedy));
   }

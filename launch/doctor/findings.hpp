@@ -13,13 +13,11 @@ enum class Verdict { ok, warning, problem };
 
 struct Finding {
   Verdict verdict = Verdict::ok;
-  std::string topic;   // "cores"
-  std::string text;    // what is there
-  std::string remedy;  // what to do about it; "" when ok
+  std::string topic;     // "cores"
+  std::string text;      // what is there
+  std::string remedy;    // what to do about it; "" when ok
+  bool ordinary = true;  // worth a line of an ordinary run; else it matters before MPI is up only
 };
-
-// The topic of what can only go wrong in MPI_Init: who has started need not hear of it.
-constexpr const char* kFenceTopic = "fence";
 
 // "warning  cores: n1: 4 ranks of 1 thread on 2 cores; start at most 2 ranks there, ..."
 std::string line_of(const Finding& finding);

@@ -46,18 +46,17 @@ void judge_slurm(const LaunchFacts& facts, comm::StartedBy started_by, int ranks
                    alone ? "write srun --mpi=pmix --kill-on-bad-exit=1 before tpinfer" : ""});
 }
 
-// Slurm 22.05 ends a fence over its tree of nodes too early at times. Open MPI 4.1 does not notice,
-// and the first message reaches a rank in MPI_Init that cannot take it yet: SIGSEGV
-// (docs/slurm.md).
+// Over Slurm 22.05's tree of nodes some ranks leave MPI_Init early, and their first message reaches
+// one that cannot take it yet: SIGSEGV (docs/slurm.md has the figures).
 void judge_fence(const LaunchFacts& facts, comm::StartedBy started_by,
                  std::vector<Finding>& found) {
   const bool several = started_by == comm::StartedBy::srun && facts.pmix && facts.step_nodes > 1;
   if (!several || facts.fence == "ring") return;
-  found.push_back({Verdict::warning, kFenceTopic,
+  found.push_back({Verdict::warning, "fence",
                    fmt::format("srun on {} nodes: with some versions of Slurm a few starts in a "
                                "hundred end with SIGSEGV in MPI_Init",
                                facts.step_nodes),
-                   "export SLURM_PMIX_FENCE=ring"});
+                   "export SLURM_PMIX_FENCE=ring", false});
 }
 
 void judge_settings(const LaunchFacts& facts, comm::StartedBy started_by,
@@ -109,7 +108,8 @@ std::vector<Finding> judge_launch(const LaunchFacts& facts, comm::StartedBy star
          facts.root_allowed ? "mpirun is allowed to run as root" : "mpirun refuses to run as root",
          facts.root_allowed ? ""
                             : "export OMPI_ALLOW_RUN_AS_ROOT=1 "
-                              "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"});
+                              "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+         false});
   }
   judge_settings(facts, started_by, found);
   return found;

@@ -3,7 +3,6 @@
 """The request loop: JSON lines in, an answer line for each, in order, whatever comes."""
 import base64
 import json
-import os
 import random
 import re
 import subprocess
@@ -393,32 +392,6 @@ def sharing_runs_and_ranks_changes_no_byte(folder):
                 alone = run([*arguments[:2], "--graph", "matmul", *arguments[2:]], np=1)
                 equal((result.status, alone.status), (0, 0), f"status; {result.stderr}")
                 expect(result.stdout == alone.stdout, f"{mesh} answers otherwise than one rank")
-
-
-@check
-def options_that_do_not_go_together(folder):
-    only_on(1)
-    def alone(arguments):
-        return run(arguments, np=0)
-    arguments = model(folder)
-    requests = folder / "r.jsonl"
-    requests.write_bytes(lines({"id": 1, "inputs": {"x": "ones"}}))
-    for more in (["--input", "x=ones"], ["--labels", "l.npy"], ["--repeat", "2"], ["--check"]):
-        refused(alone([*arguments, "--requests", requests, *more]), 64, "--requests")
-    refused(alone([*arguments, "--requests", requests, "--compat-log"]), 64, "--compat-log")
-    for name in ("--requests", "--graph", "--method"):
-        refused(alone([*arguments, name, ""]), 64, name, "empty")
-    for more in (["--batch", "0"], ["--max-queue", "0"], ["--max-request", "x"]):
-        refused(alone([*arguments, "--requests", requests, *more]), 64, more[0])
-    refused(alone([*arguments, "--batch", "2"]), 64, "--batch")
-    refused(alone([*arguments, "--requests", requests, "--output", "{rank}.jsonl"]), 64, "--output")
-    refused(alone([*arguments, "--requests", folder / "none"]), 66, "none")
-    refused(alone([*arguments, "--requests", folder]), 66, "regular")
-    refused(alone([*arguments, "--requests", "/dev/null"]), 66, "named pipe")
-    refused(alone([*arguments, "--requests", requests, "--output", folder / "no/such"]), 73, "no/such")
-    refused(alone([*arguments, "--requests", requests, "--graph", "nope"]), 65, "nope", "matmul")
-    result = alone([*arguments, "--requests", requests, "--dry-run"])
-    equal((result.status, result.stdout), (0, ""), "a dry run")
 
 
 main()

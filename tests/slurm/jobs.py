@@ -20,8 +20,7 @@ ROWS = 20
 HASH = sha256(filled(-48, ROWS, 16))
 SCRIPTS = SOURCE / "scripts/slurm"
 # As docs/slurm.md says for several nodes; our job scripts set it by themselves.
-FENCE = ("env", "SLURM_PMIX_FENCE=ring")
-SRUN = (*FENCE, "srun", "--mpi=pmix", "--kill-on-bad-exit=1")
+SRUN = ("env", "SLURM_PMIX_FENCE=ring", "srun", "--mpi=pmix", "--kill-on-bad-exit=1")
 TPINFER = str(BIN / "tpinfer")
 LONG = os.environ.get("TPINFER_LONG_TESTS") == "1"
 SLOW = {"TPINFER_FAULT": "step:1:*:slow(300)"}  # at least 300 ms for each row
